@@ -1,0 +1,54 @@
+# Every target sets up what it needs; a machine needs only Python (3.11 or newer).
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+
+.PHONY: demo test test-long check fmt format lint types floors cover serve-fastapi serve-flask clean
+
+demo: $(READY)          ## serve both examples for real, attack them, show the trail
+	$(BIN)/python examples/demo.py
+
+test: $(READY)          ## all tests but the long ones
+	PYTHONDEVMODE=1 $(BIN)/pytest -n auto -q -m "not long"
+
+test-long: $(READY)     ## fuzzing and load at length
+	$(BIN)/pytest -q -m long
+
+check: format lint types floors cover
+
+format: $(READY)
+	$(BIN)/ruff format --check .
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+floors: $(READY)        ## imports point down, and ARCHITECTURE.md shows the same table
+	$(BIN)/python -m tests.floors --check
+
+cover: $(READY)         ## the tests, with branch coverage of the package and of themselves
+	rm -f .coverage .coverage.*
+	PYTHONDEVMODE=1 $(BIN)/coverage run -m pytest -n auto -q -m "not long"
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+fmt: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+serve-fastapi: $(READY)
+	$(BIN)/uvicorn --app-dir examples fastapi_app.app:app --port 8000 --no-proxy-headers
+
+serve-flask: $(READY)
+	$(BIN)/gunicorn --chdir examples flask_app.app:app --bind 127.0.0.1:8001
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -e ".[dev]"
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,191 @@
+# The values that all floors speak of, and nothing that computes.
+#
+# Text that a client sent is bytes: it is kept exactly, and decoding it is the
+# reader's business. Where a part of it is ours, the text is a tuple of bytes and
+# `Hole`s. What the server or the config says in a fixed vocabulary is `str`.
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+__all__ = [
+    "STREAMS",
+    "Event",
+    "Hole",
+    "JsonText",
+    "Opaque",
+    "Param",
+    "Redacted",
+    "RequestHead",
+    "Rest",
+    "Spill",
+    "Spilled",
+    "Text",
+    "Unread",
+    "Upload",
+    "Value",
+]
+
+STREAMS = ("request", "session", "security", "error", "fault", "debug", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """
+    A part of a text that is ours: something withheld, or something spilled.
+
+    Exactly one of `cls` (the class of a secret) and `sha256` (of a spilled part)
+    is given; `hmac` only beside a class whose uses may be joined.
+    """
+
+    len: int
+    cls: str | None = None
+    hmac: str | None = None
+    sha256: str | None = None
+
+
+Text = bytes | tuple[bytes | Hole, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A withheld value: its length in bytes, its class, at most a keyed digest."""
+
+    len: int
+    cls: str
+    hmac: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spilled:
+    """A value too long for the record; the values stream has it by this digest."""
+
+    len: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """A JSON number, `true`, `false`, `null`, `[]` or `{}`, as its exact text."""
+
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An uploaded file: hashed as it streamed by, never held."""
+
+    filename: Text | None
+    type: Text | None
+    len: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A body of which the application read `read` of `len` bytes (None: unknown)."""
+
+    len: int | None
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """What no parser understood to its end and what may hold a secret."""
+
+    len: int
+    type: Text | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The params that did not fit: a spilled JSON array of `len` bytes."""
+
+    count: int
+    len: int
+    sha256: str
+
+
+Value = Text | Redacted | Spilled | JsonText | Upload | Unread | Opaque | Rest | None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One thing that the client sent; `name` is None where it had none."""
+
+    source: str
+    name: Text | None
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """An exact value on its way to the values stream."""
+
+    sha256: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestHead:
+    """
+    What an edge knows of a request before the application is called.
+
+    Args:
+        type: `request` or `websocket`.
+        method: as sent; a websocket has none of its own and says GET.
+        path: the raw path, without the query.
+        query: the raw query, without the question mark.
+        fields: (name in lower case, value) of each field line, in the order given.
+        peer: (host, port) of the socket, the port None where the server does not
+            tell it; ("unix", None); None where unknown.
+        joined: the server folded repeated field lines, as WSGI asks it to.
+        reconstructed: the server gave no raw path; `path` is a decoded one.
+        tls: any of tls_version, tls_cipher, client_cert that the server told.
+    """
+
+    type: str = "request"
+    method: bytes
+    path: bytes
+    query: bytes = b""
+    fields: Sequence[tuple[bytes, bytes]] = ()
+    scheme: str | None = None
+    http_version: str | None = None
+    peer: tuple[str, int | None] | None = None
+    joined: bool = False
+    reconstructed: bool = False
+    tls: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """
+    Something that happened and is kept: the columns of a record, as values.
+
+    `time` is in microseconds since the epoch. `details` holds text as `Text`,
+    numbers as int, and lists and mappings of these. `spills` are the exact values
+    that go to the values stream before the record does; they are not in a record,
+    so a reader gives none, and they do not count for equality.
+    """
+
+    time: int
+    event: str
+    stream: str
+    type: str
+    outcome: str
+    service: Text
+    instance: str = ""
+    client: Text | None = None
+    peer: Text | None = None
+    user: Text | None = None
+    session: str | None = None
+    method: Text | None = None
+    path: Text | None = None
+    action: Text | None = None
+    status: int | None = None
+    sent: int | None = None
+    rows: int | None = None
+    micros: int | None = None
+    params: tuple[Param, ...] = ()
+    details: Mapping[str, object] = field(default_factory=dict)
+    salt: str | None = None
+    seal: str | None = None
+    spills: tuple[Spill, ...] = field(default=(), compare=False, repr=False)

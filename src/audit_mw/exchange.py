@@ -1,0 +1,384 @@
+# One request with its response, from the first byte to the end -> one Event.
+#
+# A sans-IO state machine: an edge feeds what passes by, and is told when the next thing
+# that it hands over is the last message, which is the first after which a client can
+# hold the complete response:
+#
+# - the start, for HEAD, 204, 304 and Content-Length 0 (RFC 9110 6.4.1),
+# - the chunk that reaches the declared Content-Length,
+# - else the final chunk, or the final trailers where trailers were announced;
+# - for a websocket the close, or the end of a response that denies it.
+#
+# All state of one request is here. What happens after the last message changes nothing.
+#
+# (Longer than 250 lines, since a state machine that is cut in two has two states.)
+from collections.abc import Callable, Iterable
+
+from audit_mw.event import Event, Param, RequestHead, Text
+from audit_mw.gathering import Gathering
+from audit_mw.head_lines import (
+    add_cookies,
+    add_fields,
+    declared_length,
+    expect_body,
+    find_session,
+    has_authorization,
+    tls_details,
+)
+from audit_mw.policy.client import peer_text
+from audit_mw.policy.outcome import Evidence, resolve_outcome
+from audit_mw.rules import Rules
+from audit_mw.websocket import Conversation
+from audit_mw.wire.body import Piece
+from audit_mw.wire.cookies import parse_cookies
+from audit_mw.wire.head import field_values
+from audit_mw.wire.query import encode_path, parse_query
+
+__all__ = ["Exchange"]
+
+_BODILESS = {204, 304}
+_SWITCHING = 101
+_FORBIDDEN = 403
+_ABNORMAL = 1006  # RFC 6455 7.1.5: the connection was lost without a close
+_INTERNAL_ERROR = 1011  # RFC 6455 7.4.1
+_TRACEBACK = 16 << 10  # bytes of a traceback that stand in the record itself
+
+
+class Exchange:
+    """
+    One exchange.
+
+    Args:
+        rules: compiled at start.
+        head: what the edge knows before the application is called.
+        event: the event id.
+        time: of the start, in microseconds since the epoch.
+        started: of a clock that only goes forward, in nanoseconds.
+    """
+
+    def __init__(
+        self, rules: Rules, head: RequestHead, event: str, time: int, started: int
+    ) -> None:
+        self.event = event
+        self.finished = False
+        self.user: str | None = None
+        self.action: str | None = None
+        self._rules = rules
+        self._head = head
+        self._time = time
+        self._started = started
+        self._gathering = Gathering(rules.config, rules.redactor, rules.encode_param)
+        self._params: tuple[Param, ...] | None = None
+        self._findings: list[object] = []
+        self._client = rules.resolve_client(head.peer, head.fields)
+        self._cookies = tuple(parse_cookies(field_values(head.fields, b"cookie")))
+        self._session = find_session(rules, self._cookies)
+        # The request, as far as the application read it.
+        self._body = rules.choose_body(head.fields) if head.type == "request" else None
+        self._expected = expect_body(head)
+        self._read = 0
+        self._ended = False
+        # The response, as far as the application gave it.
+        self._status: int | None = None
+        self._declared: int | None = None
+        self._sent = 0
+        self._trailers = False
+        self._estimated = False
+        self._socket = Conversation(rules.keyring)
+        # What cut it short.
+        self._gone = False
+        self._broken = False
+        self._reason: Text | None = None
+        self._contain(
+            lambda: self._gathering.add_pairs("query", parse_query(head.query))
+        )
+
+    # --- the request, as the application reads it
+
+    def read(self, chunk: bytes, *, ended: bool) -> None:
+        """Take a chunk of the body; `ended` where no more will come."""
+        if self.finished or self._ended or self._body is None:
+            return
+        body = self._body
+        self._read += len(chunk)
+        self._ended = ended or self._read == self._expected.declared
+        self._contain(lambda: self._add_pieces(body.feed(chunk)))
+
+    def _add_pieces(self, pieces: Iterable[Piece[str]]) -> None:
+        for piece in pieces:
+            self._gathering.add_piece(piece, self._expected.media_type)
+
+    # --- the response, before it is handed over
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the application gave a status."""
+        return self._status is not None
+
+    def start(
+        self,
+        status: int,
+        fields: Iterable[tuple[bytes, bytes]],
+        *,
+        trailers: bool = False,
+    ) -> bool:
+        """Take the start of the response; return whether it is the last message."""
+        self._status = status
+        self._trailers = trailers
+        self._declared = declared_length(fields)
+        bodiless = self._head.method == b"HEAD" or status in _BODILESS
+
+        return bodiless or (self._declared == 0 and not trailers)
+
+    def send(self, length: int, *, more: bool, estimated: bool = False) -> bool:
+        """Take a chunk of the response; return whether it is the last message."""
+        if self.finished:
+            return False
+        self._sent += length
+        self._estimated = self._estimated or estimated
+        if self._trailers:
+            return False
+        reached = (
+            self._declared is not None and length > 0 and self._sent >= self._declared
+        )
+
+        return reached or not more
+
+    def send_trailers(self, *, more: bool) -> bool:
+        """Take trailers; return whether they are the last message."""
+        return not self.finished and not more
+
+    # --- websockets
+
+    def accept(self) -> None:
+        """Note that the application accepted the websocket."""
+        self._socket.accepted = True
+        self._status = _SWITCHING
+
+    def message_in(self, message: bytes) -> None:
+        """Take a message of the client."""
+        self._socket.message_in(message)
+
+    def message_out(self, message: bytes) -> None:
+        """Take a message of the application."""
+        self._socket.message_out(message)
+
+    def close(self, code: int) -> bool:
+        """Note that the application closes; return whether it is the last message."""
+        if self.finished:
+            return False
+        if self._socket.accepted:
+            self._socket.close_code = code
+            self._broken = self._broken or code == _INTERNAL_ERROR
+        else:
+            self._status = _FORBIDDEN
+
+        return True
+
+    def disconnected(self, code: int | None) -> None:
+        """Note that the client closed, or was lost."""
+        if self.finished:
+            return
+        if self._socket.accepted:
+            self._socket.close_code = code
+        if not self._socket.accepted or code == _ABNORMAL:
+            self.gone()
+
+    # --- what cuts it short
+
+    def gone(self, reason: str = "client gone") -> None:
+        """Note that the client left, or that the task was cancelled."""
+        if not self.finished and not self._gone:
+            self._gone = True
+            self._reason = reason.encode()
+
+    def failed(self, reason: str) -> None:
+        """Note that an exception left the application."""
+        if not self.finished and not self._gone:
+            self._broken = True
+            self._reason = reason.encode(errors="surrogatepass")
+
+    def unrecorded(self) -> None:
+        """Note that the record failed, so that the response is broken off."""
+        self._gone = False
+        self._broken = True
+        self._reason = b"audit trail unavailable"
+
+    def end_early(self) -> bool:
+        """Note the end without a last message; return whether that cut it short."""
+        if self._head.type == "websocket" and self.has_started:
+            return self._gone or self._broken
+        if not self._gone and not self._broken:
+            self._broken = True
+            self._reason = b"broken after start" if self.has_started else b"no response"
+
+        return True
+
+    # --- the events
+
+    def finish(self, now: int, instance: str, delivery: str) -> Event:
+        """
+        Return the event.
+
+        Args:
+            now: of the clock that `started` is of, in nanoseconds.
+            instance: the worker.
+            delivery: whether the server took the last message: taken, failed, unknown.
+        """
+        self.finished = True
+        try:
+            return self._finish(now, instance, delivery)
+        except Exception as slip:  # noqa: BLE001 - as in _contain
+            self._findings.append(_unparsed(slip))
+            return self._bare(now, instance, delivery)
+
+    def _finish(self, now: int, instance: str, delivery: str) -> Event:
+        params = self._gather() if self._params is None else self._params
+        head, redact, bound = self._head, self._rules.redactor, self._gathering.bound
+        self._params = params
+
+        return Event(
+            time=self._time,
+            event=self.event,
+            stream="request",
+            type=head.type,
+            outcome=resolve_outcome(self._evidence()),
+            service=self._rules.service,
+            instance=instance,
+            client=_maybe(bound, self._client.address),
+            peer=_maybe(bound, peer_text(head.peer)),
+            user=self._text(self.user),
+            session=self._session,
+            method=bound(redact.text(head.method)),
+            path=bound(redact.path(self._path())),
+            action=self._text(self.action),
+            status=self._status,
+            sent=self._sent,
+            micros=(now - self._started) // 1000,
+            params=params,
+            details=self._details(delivery),
+            spills=self._gathering.spills,
+        )
+
+    def _bare(self, now: int, instance: str, delivery: str) -> Event:
+        # What needs no reading of what the client sent.
+        return Event(
+            time=self._time,
+            event=self.event,
+            stream="request",
+            type=self._head.type,
+            outcome=resolve_outcome(self._evidence()),
+            service=self._rules.service,
+            instance=instance,
+            client=self._client.address,
+            peer=peer_text(self._head.peer),
+            status=self._status,
+            sent=self._sent,
+            micros=(now - self._started) // 1000,
+            details={"delivery": delivery.encode(), "findings": self._findings},
+        )
+
+    def fault(self, now: int, instance: str, reason: str, traceback: str) -> Event:
+        """Return a fault record: what went wrong on our side of the wire, redacted."""
+        own = Gathering(
+            self._rules.config, self._rules.redactor, self._rules.encode_param
+        )
+        text = self._rules.redactor.lines(
+            traceback.encode(errors="surrogatepass"), self._gathering.secrets
+        )
+        details: dict[str, object] = {"reason": self._text(reason)}
+        if text:
+            details["traceback"] = own.bound(text) if _len(text) > _TRACEBACK else text
+
+        return Event(
+            time=self._time + (now - self._started) // 1000,
+            event=self.event,
+            stream="fault",
+            type=self._head.type,
+            outcome="ERROR",
+            service=self._rules.service,
+            instance=instance,
+            details=details,
+            spills=own.spills,
+        )
+
+    def _text(self, word: str | None) -> Text | None:
+        if word is None:
+            return None
+        text = self._rules.redactor.text(word.encode(errors="surrogatepass"))
+
+        return self._gathering.bound(text)
+
+    def _path(self) -> bytes:
+        path = self._head.path
+
+        return encode_path(path) if self._head.reconstructed else path
+
+    def _evidence(self) -> Evidence:
+        return Evidence(
+            gone=self._gone,
+            broken=self._broken,
+            status=self._status,
+            credentials=self._gathering.has_password
+            or self._session is not None
+            or has_authorization(self._head.fields),
+        )
+
+    def _gather(self) -> tuple[Param, ...]:
+        # The order is the design's: query, body, cookies, field lines.
+        gathering, rules = self._gathering, self._rules
+        self._contain(self._end_body)
+        self._contain(lambda: add_cookies(rules, gathering, self._cookies))
+        self._contain(lambda: add_fields(rules, gathering, self._head.fields))
+
+        return gathering.finish()
+
+    def _end_body(self) -> None:
+        if self._body is None:
+            return
+        self._add_pieces(self._body.finish())
+        if not self._ended and (self._expected.announced or self._read):
+            self._gathering.add_unread(self._expected.declared, self._read)
+
+    def _details(self, delivery: str) -> dict[str, object]:
+        head, gathering = self._head, self._gathering
+        details: dict[str, object] = {
+            "via": self._client.via.encode(),
+            "delivery": delivery.encode(),
+            "reason": _maybe(gathering.bound, self._reason),
+            "scheme": self._text(head.scheme),
+            "http_version": self._text(head.http_version),
+            "request_len": self._read or None,
+            "joined": head.joined or None,
+            "reconstructed": head.reconstructed or None,
+            "estimated": self._estimated or None,
+            "cut": gathering.cut or None,
+            "sent_as": gathering.sent_as or None,
+            "findings": self._findings or None,
+        }
+        details |= tls_details(self._rules, head, self._client, gathering)
+        details |= self._socket.details()
+
+        return {key: value for key, value in details.items() if value is not None}
+
+    def _contain(self, gather: Callable[[], None]) -> None:
+        # A slip of ours in reading what a client sent must neither reach the
+        # application nor lose the event: the record says that it is incomplete.
+        try:
+            gather()
+        except Exception as slip:  # noqa: BLE001 - whatever it is, see above
+            self._findings.append(_unparsed(slip))
+
+
+def _unparsed(slip: Exception) -> bytes:
+    return b"unparsed: " + type(slip).__name__.encode()
+
+
+def _maybe(make: Callable[[Text], Text], text: Text | None) -> Text | None:
+    return None if text is None else make(text)
+
+
+def _len(text: Text) -> int:
+    parts = (text,) if isinstance(text, bytes) else text
+
+    return sum(len(part) for part in parts if isinstance(part, bytes))

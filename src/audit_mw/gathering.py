@@ -1,0 +1,381 @@
+# All that the client sent -> params, redacted, in order, within the limits.
+#
+# Here meet what the parsers found, what policy withholds, and what a record holds.
+#
+# Rule 1: redaction comes first. What is withheld is never counted, coded or spilled.
+# Rule 2: a text longer than `spill_over` goes to the values stream; its length and
+#         digest stay.
+# Rule 3: no limit cuts silently. Params that do not fit become one `rest`, a spilled
+#         JSON array of them as they would have stood in the record; what even
+#         `max_spill` keeps out leaves its length and digest, and `details.cut`.
+#
+# The coder of params is an argument, as clock and ids are: this floor does not know
+# how a record is kept.
+import hashlib
+from collections.abc import Callable, Iterable
+
+from audit_mw.config import Config
+from audit_mw.event import (
+    Hole,
+    JsonText,
+    Opaque,
+    Param,
+    Redacted,
+    Rest,
+    Spill,
+    Spilled,
+    Text,
+    Unread,
+    Upload,
+    Value,
+)
+from audit_mw.policy.names import OPAQUE, PASSWORD
+from audit_mw.policy.redaction import Redactor
+from audit_mw.wire.body import LongPair, Piece
+from audit_mw.wire.head import Pair
+from audit_mw.wire.json import Member, Prefix
+from audit_mw.wire.multipart import FieldPart, FilePart, Tail
+from audit_mw.wire.query import Long
+
+__all__ = ["Gathering"]
+
+# What a record needs beside its params: the columns that are texts are bounded by
+# `spill_over`, and details by the limits here. A quarter of the record is plenty.
+_SHARE = 3 / 4
+_SECRETS = 64  # withheld values that are remembered, to be found in exceptions
+_SECRET_BYTES = 1024
+_PARTS = 32  # of a text with holes; one with more is withheld whole
+
+EncodeParam = Callable[[Param], bytes]
+Sent = tuple[bytes, bytes | None]
+
+
+class Gathering:
+    """
+    The params of one exchange, and what they spill.
+
+    Args:
+        config: the limits.
+        redactor: decides what is withheld.
+        encode_param: gives a param as it stands in a record.
+    """
+
+    def __init__(
+        self, config: Config, redactor: Redactor, encode_param: EncodeParam
+    ) -> None:
+        self._config = config
+        self._redactor = redactor
+        self._encode = encode_param
+        self._room = int(config.max_record * _SHARE)
+        self._params: list[Param] = []
+        self._rest: _Rest | None = None
+        self._spills: dict[str, Spill] = {}
+        self._spill_room = config.max_spill
+        self._cut: dict[str, object] = {}
+        self._prefixes: dict[Prefix, Hole] = {}
+        self.sent_as: list[object] = []
+        self.secrets: list[bytes] = []
+        self.has_password = False
+
+    # --- what the parsers found
+
+    def add_pairs(self, source: str, pairs: Iterable[Pair]) -> None:
+        """Take pairs of a query, a form or a cookie line."""
+        for pair in pairs:
+            self.add_pair(source, pair)
+
+    def add_pair(self, source: str, pair: Pair, cls: str | None = None) -> None:
+        """Take a pair; `cls` is its class if that is known before its name."""
+        cls = cls or self._redactor.classify(pair.name)
+        name = self._redactor.text(pair.name)
+        value = self._value(cls, pair.value)
+        classed = not isinstance(value, bytes) and value is not None
+        sent = None if classed or name != pair.name else pair.sent
+        self.add(source, name, value, sent)
+
+    def add_piece(self, piece: Piece[str], media_type: bytes | None) -> None:
+        """Take a piece of a body; `media_type` is the body's, as sent."""
+        if isinstance(piece, Pair):
+            self.add_pair("form", piece)
+        elif isinstance(piece, Member):
+            self._add_member(piece)
+        elif isinstance(piece, FieldPart):
+            self._add_field_part(piece)
+        elif isinstance(piece, FilePart):
+            self._add_file_part(piece)
+        elif isinstance(piece, Tail):
+            self.add("body", None, self._tail(piece, media_type))
+        else:
+            self._add_long_pair(piece)
+
+    def add_unread(self, declared: int | None, read: int) -> None:
+        """Note that the application did not read the body to its end."""
+        self.add("body", None, Unread(declared, read))
+
+    def _add_member(self, member: Member[str]) -> None:
+        value: Value
+        if member.is_string:
+            value = self._value(member.tag, member.value)
+        elif member.tag is not None and member.value[:1] in b"-0123456789":
+            value = self._withhold(member.tag, member.value)
+        else:
+            value = self._redactor.value(None, member.value)
+            if isinstance(value, bytes):
+                value = self._json(value)
+        name: Text = self._redactor.text(member.name)
+        if member.prefix is not None:
+            name = (self._prefix(member.prefix), *_parts(name))
+        self.add("json", name, value)
+
+    def _json(self, text: bytes) -> Value:
+        if len(text) <= self._config.spill_over:
+            return JsonText(text)
+
+        return Spilled(len(text), self._spill(text))
+
+    def _prefix(self, prefix: Prefix) -> Hole:
+        hole = self._prefixes.get(prefix)
+        if hole is None:
+            hole = self._prefixes[prefix] = self._new_prefix(prefix)
+
+        return hole
+
+    def _new_prefix(self, prefix: Prefix) -> Hole:
+        if prefix.len > self._spill_room:
+            self._note_cut(prefix.len)
+            return Hole(prefix.len, OPAQUE)
+        text = prefix.text()
+        if self._redactor.finds(text):
+            return Hole(prefix.len, OPAQUE)
+
+        return Hole(prefix.len, sha256=self._spill(text))
+
+    def _add_field_part(self, part: FieldPart) -> None:
+        name = part.name or b""
+        cls = self._redactor.classify(name)
+        if isinstance(part.value, Long):
+            value = self._long(cls, part.value)
+        else:
+            value = self._value(cls, part.value)
+        odd = part.sent is not None and not self._redactor.finds(part.sent)
+        self.add(
+            "form",
+            None if part.name is None else self._redactor.text(name),
+            value,
+            (part.sent, None) if odd and part.sent is not None else None,
+        )
+
+    def _add_file_part(self, part: FilePart) -> None:
+        name = part.name or b""
+        cls = self._redactor.classify(name)
+        value: Value = Upload(
+            self.bound(self._redactor.text(part.filename)),
+            None if part.type is None else self.bound(self._redactor.text(part.type)),
+            part.content.len,
+            part.content.sha256,
+        )
+        if cls is not None:
+            value = Redacted(part.content.len, cls)
+        self.add(
+            "file", None if part.name is None else self._redactor.text(name), value
+        )
+
+    def _add_long_pair(self, pair: LongPair) -> None:
+        name, value = pair
+        if isinstance(name, Long):
+            self._note_cut(name.len)
+            shown: Text = (Hole(name.len, sha256=name.sha256),)
+            cls = None
+        else:
+            shown = self._redactor.text(name)
+            cls = self._redactor.classify(name)
+        self.add("form", shown, None if value is None else self._long(cls, value))
+
+    def _long(self, cls: str | None, value: Long) -> Value:
+        if cls is not None:
+            return Redacted(value.len, cls)
+        self._note_cut(value.len)
+
+        return Spilled(value.len, value.sha256)
+
+    def _tail(self, tail: Tail, media_type: bytes | None) -> Value:
+        name = (media_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
+        allowed = name in self._config.opaque_types
+        if tail.held is not None and (allowed or self._may_keep(tail.held)):
+            return tail.held
+        if allowed and tail.sha256:
+            return self._long(None, Long(tail.len, tail.sha256))
+        shown = None if media_type is None else self._redactor.text(media_type)
+
+        return Opaque(tail.len, None if shown is None else self.bound(shown))
+
+    def _may_keep(self, body: bytes) -> bool:
+        return _is_text(body) and not self._redactor.names_secret(body)
+
+    # --- secrets
+
+    def _value(self, cls: str | None, value: bytes | None) -> Value:
+        if value is None:
+            return None
+        if cls is not None:
+            return self._withhold(cls, value)
+
+        return self._redactor.value(None, value)
+
+    def _withhold(self, cls: str, value: bytes) -> Value:
+        self.remember(value)
+        self.has_password = self.has_password or bool(cls == PASSWORD and value)
+
+        return self._redactor.withhold(cls, value)
+
+    def remember(self, secret: bytes) -> None:
+        """Remember a withheld value until the exchange ends, for its exceptions."""
+        if 0 < len(secret) <= _SECRET_BYTES and len(self.secrets) < _SECRETS:
+            self.secrets.append(secret)
+
+    # --- limits
+
+    def add(
+        self, source: str, name: Text | None, value: Value, sent: Sent | None = None
+    ) -> None:
+        """Take a param that is redacted; `sent` is how it came, if that was odd."""
+        if isinstance(value, bytes) and len(value) > self._config.spill_over:
+            value = Spilled(len(value), self._spill(value))
+        elif isinstance(value, tuple):
+            value = self.bound(value)
+        param = Param(source, None if name is None else self.bound(name), value)
+        if self._rest is None and not self._fits(param, sent):
+            self._rest = _Rest(self._spill_room // 2)
+            self._spill_room -= self._spill_room // 2
+        if self._rest is not None:
+            self._rest.add(self._encode(param))
+            if sent is not None:
+                self._rest.add(self._encode(Param("sent_as", *self._bound_sent(sent))))
+            return
+        if sent is not None:
+            self.sent_as.append([len(self._params), *self._bound_sent(sent)])
+        self._params.append(param)
+
+    def _fits(self, param: Param, sent: Sent | None) -> bool:
+        self._room -= len(self._encode(param)) + 1
+        if sent is not None:
+            self._room -= 3 * min(len(sent[0]), 256) + 3 * min(len(sent[1] or b""), 256)
+            self._room -= 64
+
+        return self._room >= 0 and len(self._params) < self._config.max_params
+
+    def _bound_sent(self, sent: Sent) -> tuple[Text, Text | None]:
+        return self.bound(sent[0]), None if sent[1] is None else self.bound(sent[1])
+
+    def bound(self, text: Text) -> Text:
+        """Return a text that is redacted, its long parts spilled."""
+        if isinstance(text, bytes):
+            return text if len(text) <= self._config.spill_over else (self._part(text),)
+        if len(text) > _PARTS:
+            return (Hole(sum(map(_len, text)), OPAQUE),)
+        if all(self._is_short(part) for part in text):
+            return text
+
+        return tuple(
+            part if self._is_short(part) else self._part(part) for part in text
+        )
+
+    def _is_short(self, part: bytes | Hole) -> bool:
+        return isinstance(part, Hole) or len(part) <= self._config.spill_over
+
+    def _part(self, part: bytes | Hole) -> Hole:
+        if isinstance(part, Hole):
+            return part
+
+        return Hole(len(part), sha256=self._spill(part))
+
+    def _spill(self, value: bytes) -> str:
+        digest = hashlib.sha256(value).hexdigest()
+        if digest not in self._spills:
+            if len(value) > self._spill_room:
+                self._note_cut(len(value))
+            else:
+                self._spill_room -= len(value)
+                self._spills[digest] = Spill(digest, value)
+
+        return digest
+
+    def _note_cut(self, length: int) -> None:
+        count, total = self._cut.get("count", 0), self._cut.get("len", 0)
+        if isinstance(count, int) and isinstance(total, int):
+            self._cut = {"count": count + 1, "len": total + length}
+
+    # --- the result
+
+    def finish(self) -> tuple[Param, ...]:
+        """Return all params; the rest, if any, is the last."""
+        if self._rest is not None:
+            rest, held = self._rest.finish()
+            if held is None:
+                self._note_cut(rest.len)
+            else:
+                self._spills.setdefault(rest.sha256, Spill(rest.sha256, held))
+            self._params.append(Param("rest", None, rest))
+            self._rest = None
+
+        return tuple(self._params)
+
+    @property
+    def spills(self) -> tuple[Spill, ...]:
+        """The values that go to the values stream."""
+        return tuple(self._spills.values())
+
+    @property
+    def cut(self) -> dict[str, object]:
+        """How many values a limit kept out of the values stream, and their bytes."""
+        return self._cut
+
+
+def _parts(text: Text) -> tuple[bytes | Hole, ...]:
+    return text if isinstance(text, tuple) else (text,)
+
+
+def _len(part: bytes | Hole) -> int:
+    return part.len if isinstance(part, Hole) else len(part)
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+
+    return not body.translate(None, _OF_TEXT)
+
+
+_OF_TEXT = b"\t\r\n" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+
+
+class _Rest:
+    """Params beyond the limits: counted, hashed, and held as long as there is room."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._held: bytearray | None = bytearray()
+        self._sha256 = hashlib.sha256()
+        self._len = 0
+        self._count = 0
+
+    def add(self, coded: bytes) -> None:
+        self._put(b"," if self._count else b"[")
+        self._put(coded)
+        self._count += 1
+
+    def _put(self, part: bytes) -> None:
+        self._len += len(part)
+        self._sha256.update(part)
+        if self._held is not None:
+            self._held += part
+            if self._len >= self._room:
+                self._held = None
+
+    def finish(self) -> tuple[Rest, bytes | None]:
+        self._put(b"]")
+        held = None if self._held is None else bytes(self._held)
+
+        return Rest(self._count, self._len, self._sha256.hexdigest()), held

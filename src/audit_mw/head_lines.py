@@ -1,0 +1,135 @@
+# What the head of a request yields: the session, cookies and field lines as params,
+# the facts of TLS, and what to expect of a body.
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from audit_mw.event import RequestHead, Text
+from audit_mw.gathering import Gathering
+from audit_mw.policy.client import Client
+from audit_mw.policy.names import TOKEN, names_session
+from audit_mw.rules import Rules
+from audit_mw.wire.head import Pair, field_values
+
+__all__ = [
+    "Expected",
+    "add_cookies",
+    "add_fields",
+    "declared_length",
+    "expect_body",
+    "find_session",
+    "has_authorization",
+    "tls_details",
+]
+
+Fields = Iterable[tuple[bytes, bytes]]
+
+_CREDENTIALS = {b"authorization", b"proxy-authorization"}
+_URLS = {b"referer", b"origin", b"x-original-url", b"x-rewrite-url"}
+_WITH_BODY = {b"POST", b"PUT", b"PATCH"}
+_MOST_DIGITS = 18  # of a length that a number of 64 bits can hold
+_SESSION_ID_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """
+    The body that the head announces.
+
+    `declared` is its length, where that is given; `announced` tells whether there is
+    one at all, read or not.
+    """
+
+    declared: int | None
+    announced: bool
+    media_type: bytes | None
+
+
+def expect_body(head: RequestHead) -> Expected:
+    """Return what `head` says of a body."""
+    declared = declared_length(head.fields)
+    announced = bool(field_values(head.fields, b"transfer-encoding") or declared)
+    if declared is None and head.http_version not in ("1.0", "1.1"):
+        # HTTP/2 and later need no length: only the method tells that a body may come.
+        announced = announced or head.method in _WITH_BODY
+    types = field_values(head.fields, b"content-type")
+
+    return Expected(declared, announced, types[0] if types else None)
+
+
+def declared_length(fields: Fields) -> int | None:
+    """Return the length that the first well-formed Content-Length declares."""
+    for name, value in fields:
+        if name.lower() == b"content-length":
+            text = value.strip()
+            if text.isdigit() and len(text) <= _MOST_DIGITS:
+                return int(text)
+
+    return None
+
+
+def find_session(rules: Rules, cookies: Iterable[Pair]) -> str | None:
+    """Return the digest of the session id among `cookies`, by name or by class."""
+    named = rules.session_cookie
+    for name, value, _ in cookies:
+        if not value:
+            continue
+        if name == named or (
+            named is None and names_session(name) and _is_session_id(value)
+        ):
+            return rules.keyring.digest(value)
+
+    return None
+
+
+def _is_session_id(value: bytes) -> bool:
+    # A session that is kept in the cookie itself (payload.time.signature) changes
+    # with each answer; as an id it would join nothing.
+    signed = value.count(b".") > 1 or value.count(b":") > 1 or b"--" in value
+
+    return not signed and len(value) <= _SESSION_ID_BYTES and value[:3] != b"eyJ"
+
+
+def has_authorization(fields: Fields) -> bool:
+    """Tell whether the client sent credentials in a field line."""
+    return any(name in _CREDENTIALS and value for name, value in fields)
+
+
+def add_cookies(rules: Rules, gathering: Gathering, cookies: Iterable[Pair]) -> None:
+    """Add each cookie as a param."""
+    for pair in cookies:
+        cls = TOKEN if pair.name == rules.session_cookie else None
+        gathering.add_pair("cookie", pair, cls)
+
+
+def add_fields(rules: Rules, gathering: Gathering, fields: Fields) -> None:
+    """Add each field line that is recorded, as sent or redacted."""
+    for name, value in fields:
+        cls = None if name in rules.recorded else rules.redactor.classify(name)
+        if name == b"cookie" or not (cls or name in rules.recorded):
+            continue
+        if name in _CREDENTIALS:
+            for secret in rules.redactor.credentials(value):
+                gathering.remember(secret)
+            gathering.add("header", name, rules.redactor.authorization(value))
+        elif name in _URLS:
+            gathering.add("header", name, rules.redactor.url(value))
+        else:
+            gathering.add_pair("header", Pair(name, value), cls)
+
+
+def tls_details(
+    rules: Rules, head: RequestHead, client: Client, gathering: Gathering
+) -> dict[str, Text]:
+    """Return what the server, or a trusted proxy before it, tells of TLS (11.9)."""
+    found = dict(head.tls)
+    if client.trusted:
+        found |= {
+            rules.tls_fields[name]: value
+            for name, value in head.fields
+            if name in rules.tls_fields
+        }
+
+    return {
+        name: gathering.bound(rules.redactor.text(value))
+        for name, value in found.items()
+    }

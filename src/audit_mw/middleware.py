@@ -1,0 +1,102 @@
+# AuditMiddleware(app): which of the two interfaces, decided when it is constructed.
+#
+# It is a function that returns one of two classes, for servers and asgiref ask whether
+# an application's `__call__` is a coroutine function: one class for both interfaces
+# with a plain `__call__` is taken for ASGI 2 by one server and for WSGI by another.
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, overload
+
+from audit_mw.asgi import ASGIApp, AsgiAuditMiddleware
+from audit_mw.auditor import Auditor
+from audit_mw.config import Config
+from audit_mw.errors import ConfigError
+from audit_mw.wsgi import WSGIApp, WsgiAuditMiddleware
+
+__all__ = ["AuditMiddleware"]
+
+_INTERFACES = {3: "asgi", 2: "wsgi"}
+
+
+@overload
+def AuditMiddleware(app: ASGIApp, **options: Any) -> AsgiAuditMiddleware: ...
+
+
+@overload
+def AuditMiddleware(app: WSGIApp, **options: Any) -> WsgiAuditMiddleware: ...
+
+
+def AuditMiddleware(app: Any, **options: Any) -> Any:  # noqa: N802 - used as a class
+    """
+    Wrap an ASGI or a WSGI application; each request leaves one line in the trail.
+
+    Args:
+        app: the application.
+        options: as in the table of `docs/options.md`; each may also be set as
+            `AUDIT_MW_<NAME>`, or in the file that `AUDIT_MW_CONFIG` names.
+
+    Raises:
+        ConfigError: an option is wrong, or the interface of `app` cannot be told.
+    """
+    config = Config.load(options)
+    interface = config.interface
+    if interface == "auto":
+        interface = _interface_of(app)
+    auditor = Auditor(config, _service_of(app))
+
+    if interface == "asgi":
+        return AsgiAuditMiddleware(app, auditor)
+    return WsgiAuditMiddleware(app, auditor)
+
+
+def _interface_of(app: Any) -> str:
+    if not callable(app):
+        right = f"wrap an application; {type(app).__name__} cannot be called"
+        raise ConfigError("app", app, right)
+    try:
+        parameters = inspect.signature(app).parameters.values()
+    except (TypeError, ValueError):
+        parameters = ()  # type: ignore[assignment] # nothing to count: see below
+    required = [p for p in parameters if p.default is p.empty]
+    count = sum(
+        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in required
+    )
+    open_ended = any(p.kind is p.VAR_POSITIONAL for p in required)
+    if count in _INTERFACES and not open_ended:
+        return _INTERFACES[count]
+    if open_ended and not count and _is_coroutine(app):
+        return "asgi"
+    if count == 1 and not open_ended:
+        right = (
+            "it takes one argument, as ASGI 2 applications do (scope, then receive and "
+            "send); wrap it in asgiref.compatibility.guarantee_single_callable"
+        )
+        raise ConfigError("app", app, right)
+    right = (
+        f"it requires {count} arguments; ASGI has 3 (scope, receive, send), WSGI has 2 "
+        '(environ, start_response); say interface="asgi" or interface="wsgi"'
+    )
+    raise ConfigError("app", app, right)
+
+
+def _is_coroutine(app: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(
+        type(app).__call__
+    )
+
+
+def _service_of(app: Any) -> str:
+    # flask_app.wsgi_app is a bound method: its object knows the name.
+    owner = getattr(app, "__self__", app)
+    named = os.environ.get("AUDIT_MW_APP", "").partition(":")[0]
+    if inspect.isfunction(app) and app.__module__ != "__main__":
+        named = named or app.__module__
+    for attribute in ("import_name", "title"):
+        found = getattr(owner, attribute, None)
+        if isinstance(found, str) and found and found != "__main__":
+            named = named or found
+
+    return named or Path.cwd().name or Path(sys.argv[0]).stem

@@ -1,0 +1,1 @@
+"""Decisions, compiled from the Config once: who, whence, what is secret."""

@@ -1,0 +1,115 @@
+# Segments -> events again, years later, on another machine.
+#
+# A damaged line is named with its file, line, offset and reason, and reading goes on
+# behind it; nothing is skipped silently. Memory is flat: one line at a time, and a
+# line longer than any that a writer makes is damage, not a reason to hold it.
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from audit_mw.errors import DamagedRecord
+from audit_mw.event import STREAMS, Event
+from audit_mw.trail.record import (
+    VALUES,
+    Record,
+    StoredValue,
+    decode_line,
+    decode_value_line,
+    header_line,
+)
+
+__all__ = [
+    "Damage",
+    "find_value",
+    "read_events",
+    "read_lines",
+    "read_segment",
+    "segments",
+]
+
+_LINE_BYTES = 2 << 30  # a value of max_spill's upper bound, in base64
+_HEADERS = {header_line(stream): stream for stream in (*STREAMS, VALUES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A line that is not what the writer wrote: where, and what is wrong with it."""
+
+    path: Path
+    line: int
+    offset: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: at byte {self.offset}: {self.reason}"
+
+
+def segments(trail: Path, stream: str) -> list[Path]:
+    """Return the segments of a stream, the oldest first."""
+    return sorted((trail / stream).glob("*.log"))
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Yield the events of a segment; whoever needs to know of damage reads records."""
+    for item in read_segment(path):
+        if isinstance(item, Record):
+            yield item.event
+
+
+def read_segment(path: Path) -> Iterator[Record | StoredValue | Damage]:
+    """
+    Yield what stands on each line of a segment behind its header.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        yield from read_lines(file, path)
+
+
+def read_lines(
+    file: BinaryIO, path: Path, line: int = 0
+) -> Iterator[Record | StoredValue | Damage]:
+    """
+    Yield what stands on each further line of an open segment.
+
+    Args:
+        file: open in binary mode, at the start of a line.
+        path: names it in damage.
+        line: how many lines stand before.
+    """
+    # The header says what the lines are, wherever the file was carried; without one
+    # the name of its directory has to do.
+    stream = path.parent.name
+    offset = file.tell()
+    while text := file.readline(_LINE_BYTES):
+        line += 1
+        if line == 1:
+            stream = _HEADERS.get(text, stream)
+            if text not in _HEADERS:
+                yield Damage(path, line, offset, _foreign(text))
+        if not text.startswith(b"#"):
+            try:
+                yield decode_value_line(text) if stream == VALUES else decode_line(text)
+            except DamagedRecord as error:
+                yield Damage(path, line, offset, error.reason)
+        elif line > 1:
+            yield Damage(path, line, offset, "a header that is not the first line")
+        offset += len(text)
+
+
+def _foreign(header: bytes) -> str:
+    shown = header[:60].decode("ascii", "backslashreplace").rstrip("\n")
+
+    return f"no header of a format that this reader knows: {shown!r}"
+
+
+def find_value(trail: Path, sha256: str) -> bytes | None:
+    """Return the spilled value with this digest, or None if no segment has it."""
+    for path in reversed(segments(trail, VALUES)):
+        for item in read_segment(path):
+            if isinstance(item, StoredValue) and item.sha256 == sha256:
+                return item.value
+
+    return None

@@ -1,0 +1,301 @@
+# The columns of a record (format 1) as one table.
+#
+# Writer, reader, query engine and documentation are drawn from `COLUMNS`; a column
+# is added here and nowhere else. A line is made in two steps, since `seq` is known
+# only at the append: a `Draft` is all else, `finish_line` puts the number in, the
+# length in front and the check behind.
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+from xxhash import xxh3_64_hexdigest
+
+from audit_mw.errors import DamagedRecord
+from audit_mw.event import STREAMS, Event, Spill
+from audit_mw.trail.encoding import (
+    decode_base64,
+    decode_column,
+    decode_number,
+    decode_time,
+    decode_word,
+    encode_base64,
+    encode_column,
+    encode_number,
+    encode_time,
+    encode_word,
+)
+from audit_mw.trail.params import (
+    decode_details,
+    decode_params,
+    encode_details,
+    encode_params,
+)
+
+__all__ = [
+    "COLUMNS",
+    "DETAILS",
+    "FORMAT",
+    "VALUES",
+    "VALUE_COLUMNS",
+    "Column",
+    "Draft",
+    "Record",
+    "StoredValue",
+    "decode_line",
+    "decode_value_line",
+    "draft_event",
+    "encode_value_line",
+    "finish_line",
+    "header_line",
+]
+
+FORMAT = 1
+VALUES = "values"  # the stream of spilled values; it holds no events
+
+# Keys of `details` in the order in which they are written; what an application
+# adds stands under `app`.
+DETAILS = {
+    "via": "how `client` was found: direct, proxied, untrusted-claim, malformed",
+    "delivery": "the server took the last message: taken, failed or unknown",
+    "reason": "why the outcome is no success",
+    "scheme": "http, https, ws or wss",
+    "http_version": "version of the protocol",
+    "request_len": "bytes of the request's body that the application read",
+    "tls_version": "version of TLS (11.9)",
+    "tls_cipher": "cipher of TLS (11.9)",
+    "client_cert": "subject of the client's certificate (21.4)",
+    "close_code": "the close code of a websocket",
+    "messages_in": "messages of the client over a websocket: count, len, hmac",
+    "messages_out": "messages of the application over a websocket: count, len, hmac",
+    "joined": "the server folded repeated field lines into one",
+    "reconstructed": "the server gave no raw path; `path` is coded again",
+    "estimated": "`sent` was not counted but taken from a declared or file length",
+    "cut": "what a limit kept out of the values stream: count, len",
+    "count": "how many, in a record that stands for several",
+    "first": "time of the first of them",
+    "last": "time of the last of them",
+    "traceback": "where an exception was raised, without values of locals",
+    "sent_as": "[index, name, value] of params whose coding was not the plain one",
+    "findings": "what was odd about the request",
+    "app": "what the application added",
+}
+_ORDER = {key: place for place, key in enumerate(DETAILS)}
+
+
+class Column(NamedTuple):
+    """
+    One column: its name, its meaning, and whose word it is.
+
+    `encode` takes the attribute of `Event` of the same name; `decode` gives it back.
+    """
+
+    name: str
+    meaning: str
+    word_of: str
+    encode: Callable[..., bytes] = encode_column
+    decode: Callable[[bytes], object] = decode_column
+
+
+def _encode_details(details: Mapping[str, object]) -> bytes:
+    return encode_details(details, _ORDER)
+
+
+_WORD = (encode_word, decode_word)
+_NUMBER = (encode_number, decode_number)
+
+COLUMNS = (
+    Column("len", "bytes of the whole line with its LF, decimal", "server", *_NUMBER),
+    Column("time", "start of the event, UTC", "server", encode_time, decode_time),
+    Column("event", "UUIDv7; joins the records of all streams", "server", *_WORD),
+    Column("stream", "name of the stream", "server", *_WORD),
+    Column("seq", "number within (instance, stream), from 1", "server", *_NUMBER),
+    Column("type", "request, websocket, or a name of OWASP's", "server, app", *_WORD),
+    Column("outcome", "SUCCESS FAILURE ATTEMPT ERROR ABORTED", "server, app", *_WORD),
+    Column("service", "name of the service", "config"),
+    Column("instance", "the worker, as `host:pid:boot`", "server", *_WORD),
+    Column("client", "the address that policy settled on", "server"),
+    Column("peer", "address and port of the socket", "server"),
+    Column("user", "principal that the application vouched for", "app"),
+    Column("session", "keyed digest of the session id", "server", *_WORD),
+    Column("method", "request method", "client"),
+    Column("path", "the raw path as sent, secrets redacted", "client"),
+    Column("action", "object or component that served it", "app"),
+    Column("status", "response status", "app", *_NUMBER),
+    Column("sent", "bytes of response body handed to the server", "server", *_NUMBER),
+    Column("rows", "returned results, if the application says so", "app", *_NUMBER),
+    Column("micros", "duration in microseconds", "server", *_NUMBER),
+    Column(
+        "params",
+        "JSON array of [source, name, value]",
+        "client",
+        encode_params,
+        decode_params,
+    ),
+    Column(
+        "details",
+        "JSON object: all else that server and application say",
+        "server, app",
+        _encode_details,
+        decode_details,
+    ),
+    Column("salt", "salt of the seal's commitment; - where unsealed", "server", *_WORD),
+    Column("seal", "link of the hash chain; - where unsealed", "server", *_WORD),
+    Column("check", "XXH3-64 of all that stands before it", "server", *_WORD),
+)
+
+VALUE_COLUMNS = (
+    Column("len", "bytes of the whole line with its LF, decimal", "server", *_NUMBER),
+    Column("time", "start of the event, UTC", "server", encode_time, decode_time),
+    Column("event", "the event that first had this value", "server", *_WORD),
+    Column("stream", "values", "server", *_WORD),
+    Column("size", "bytes of the exact value", "server", *_NUMBER),
+    Column("sha256", "digest of the exact value", "server", *_WORD),
+    Column(
+        "value", "the exact value in base64", "client", encode_base64, decode_base64
+    ),
+    Column("check", "XXH3-64 of all that stands before it", "server", *_WORD),
+)
+
+_BEFORE_SEQ = COLUMNS[1:4]
+_AFTER_SEQ = COLUMNS[5:-1]
+_CHECK_LEN = 16
+
+
+class Draft(NamedTuple):
+    """A line but for its length, its seq and its check."""
+
+    stream: str
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The stored form of one event, read again."""
+
+    seq: int
+    event: Event
+    check: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredValue:
+    """One line of the values stream, read again."""
+
+    time: int
+    event: str
+    sha256: str
+    value: bytes
+
+
+def header_line(stream: str) -> bytes:
+    """Return the first line of a segment of `stream`."""
+    columns = VALUE_COLUMNS if stream == VALUES else COLUMNS
+    names = "\t".join(column.name for column in columns)
+
+    return f"#audit_mw/{FORMAT} {stream} {names}\n".encode()
+
+
+def draft_event(event: Event) -> Draft:
+    """Return the line of `event` but for what only the append knows."""
+    return Draft(event.stream, _cells(event, _BEFORE_SEQ), _cells(event, _AFTER_SEQ))
+
+
+def _cells(event: Event, columns: tuple[Column, ...]) -> bytes:
+    return b"\t".join(
+        [column.encode(getattr(event, column.name)) for column in columns]
+    )
+
+
+def finish_line(draft: Draft, seq: int) -> bytes:
+    """Return the whole line, as it is appended."""
+    return _sign(b"%s\t%d\t%s" % (draft.before, seq, draft.after))
+
+
+def encode_value_line(time: int, event: str, spill: Spill) -> bytes:
+    """Return the line of the values stream that keeps `spill`."""
+    cells = (
+        encode_time(time),
+        encode_word(event),
+        VALUES.encode(),
+        encode_number(len(spill.value)),
+        spill.sha256.encode(),
+        encode_base64(spill.value),
+    )
+
+    return _sign(b"\t".join(cells))
+
+
+def _sign(cells: bytes) -> bytes:
+    # len counts its own digits, so a digit more can make it a byte longer.
+    others = len(cells) + len("\t\t\n") + _CHECK_LEN
+    length = others + len(str(others))
+    length = others + len(str(length))
+    line = b"%d\t%s\t" % (length, cells)
+
+    return b"%s%s\n" % (line, xxh3_64_hexdigest(line).encode())
+
+
+def _cells_of(line: bytes, columns: tuple[Column, ...]) -> list[bytes]:
+    if not line.endswith(b"\n"):
+        raise DamagedRecord("it does not end with LF")
+    cells = line[:-1].split(b"\t")
+    if len(cells) != len(columns):
+        raise DamagedRecord(f"{len(cells)} columns where {len(columns)} must stand")
+    if cells[0] != b"%d" % len(line):
+        said = cells[0][:20].decode("latin-1")
+        raise DamagedRecord(f"{len(line)} bytes long, but says {said!r}")
+    if xxh3_64_hexdigest(line[: -_CHECK_LEN - 1]).encode() != cells[-1]:
+        raise DamagedRecord("the check does not fit the line")
+
+    return cells
+
+
+def decode_line(line: bytes) -> Record:
+    """
+    Return the record that `line` (with its LF) stores.
+
+    Raises:
+        DamagedRecord: it is not what the writer writes; the reason says why.
+    """
+    cells = _cells_of(line, COLUMNS)
+    values = {
+        column.name: column.decode(cell)
+        for column, cell in zip(COLUMNS, cells, strict=True)
+    }
+    del values["len"]
+    seq = values.pop("seq")
+    check = values.pop("check")
+    if not isinstance(seq, int):
+        raise DamagedRecord("seq is absent")
+    _require(values, ("event", "stream", "type", "outcome", "service", "instance"))
+    if values["stream"] not in STREAMS:
+        raise DamagedRecord(f"{values['stream']!r} is no stream")
+
+    return Record(seq, Event(**values), str(check))  # type: ignore[arg-type] # each by its column's decode
+
+
+def _require(values: dict[str, object], names: tuple[str, ...]) -> None:
+    missing = [name for name in names if values[name] is None]
+    if missing:
+        raise DamagedRecord(f"{', '.join(missing)} absent")
+
+
+def decode_value_line(line: bytes) -> StoredValue:
+    """
+    Return the spilled value that `line` (with its LF) stores.
+
+    Raises:
+        DamagedRecord: it is not what the writer writes; the reason says why.
+    """
+    cells = _cells_of(line, VALUE_COLUMNS)
+    _, time, event, stream, size, sha256, value, _ = (
+        column.decode(cell) for column, cell in zip(VALUE_COLUMNS, cells, strict=True)
+    )
+    exact = cast("bytes", value)
+    if stream != VALUES:
+        raise DamagedRecord(f"a record of stream {stream!r} among the values")
+    if size != len(exact):
+        raise DamagedRecord(f"a value of {len(exact)} bytes that says {size!r}")
+
+    return StoredValue(cast("int", time), str(event), str(sha256), exact)

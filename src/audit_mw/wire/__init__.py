@@ -1,0 +1,1 @@
+"""Pure bytes to values: bounded in time and memory; no input is an error."""

@@ -1,0 +1,81 @@
+# Forwarding headers -> the nodes that they name, leftmost first.
+#
+# X-Forwarded-For is a list of addresses; proxies append on the right. Forwarded
+# (RFC 7239) is a list of elements, each with a "for" among its parameters:
+#     Forwarded   = 1#forwarded-element
+#     node        = nodename [ ":" node-port ]
+#     nodename    = IPv4address / "[" IPv6address "]" / "unknown" / obfnode
+#
+# A node that names no address (unknown, obfuscated, malformed) is None: who walks
+# the list must see that there was a hop, and stop there.
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from audit_mw.wire.head import OWS, split_list
+
+__all__ = ["Address", "parse_address", "parse_forwarded", "parse_node", "parse_nodes"]
+
+Address = IPv4Address | IPv6Address
+
+_PORT = re.compile(rb":(?:[0-9]{1,5}|_[A-Za-z0-9._-]+)")  # RFC 7239 6.3
+_FOR = re.compile(
+    rb"(?:^|;)[ \t]*+for[ \t]*+=[ \t]*+"
+    rb'(?:"((?:[^"\\]|\\.)*+)"|([^";, \t]*+))[ \t]*+(?=;|$)',
+    re.IGNORECASE | re.DOTALL,
+)
+_NODE_BYTES = 64  # the longest is an IPv6 address with its zone and a port
+
+
+def parse_nodes(lines: Iterable[bytes]) -> list[Address | None]:
+    """Return the nodes of X-Forwarded-For lines, or of any list of addresses."""
+    return [parse_node(node.strip(OWS)) for line in lines for node in line.split(b",")]
+
+
+def parse_forwarded(lines: Iterable[bytes]) -> list[Address | None]:
+    """Return the `for` nodes of Forwarded lines (RFC 7239 5.2)."""
+    return [_for_node(element) for element in split_list(lines)]
+
+
+def _for_node(element: bytes) -> Address | None:
+    found = _FOR.findall(element)
+    if len(found) != 1:  # each parameter at most once an element, RFC 7239 4
+        return None
+    quoted, token = found[0]
+
+    return parse_node(re.sub(rb"\\(.)", rb"\1", quoted) or token)
+
+
+def parse_node(node: bytes) -> Address | None:
+    """
+    Return the address of a node, its port and brackets taken off.
+
+    Returns:
+        None for `unknown`, for an obfuscated name and for what is no address.
+    """
+    if len(node) > _NODE_BYTES:
+        return None
+    if node.startswith(b"["):
+        address, bracket, port = node[1:].partition(b"]")
+        if not bracket or (port and not _PORT.fullmatch(port)) or b":" not in address:
+            return None
+    else:
+        address, colon, port = node.partition(b":")
+        if b":" in port:  # an IPv6 address without brackets
+            address = node
+        elif colon and not _PORT.fullmatch(colon + port):
+            return None
+
+    return parse_address(address.decode("latin-1"))
+
+
+def parse_address(text: str) -> Address | None:
+    """Return the address that `text` spells, an IPv4-mapped one folded; else None."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+
+    return address
