@@ -36,7 +36,7 @@ class Auditor:
         self.config = config
         self._service = config.service or service
         self._ids = EventIds()
-        self._writer = Writer(Path(config.trail), config.rotate)
+        self._writer = Writer(Path(config.trail).absolute(), config.rotate)
         self._rules: Rules | None = None
         self._refused = _Refused()
 

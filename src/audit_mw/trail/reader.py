@@ -21,6 +21,7 @@ from audit_mw.trail.record import (
 
 __all__ = [
     "Damage",
+    "Position",
     "find_value",
     "read_events",
     "read_lines",
@@ -45,6 +46,14 @@ class Damage:
         return f"{self.path}:{self.line}: at byte {self.offset}: {self.reason}"
 
 
+@dataclass(slots=True)
+class Position:
+    """How far a segment was read: lines, and bytes."""
+
+    line: int = 0
+    offset: int = 0
+
+
 def segments(trail: Path, stream: str) -> list[Path]:
     """Return the segments of a stream, the oldest first."""
     return sorted((trail / stream).glob("*.log"))
@@ -65,38 +74,41 @@ def read_segment(path: Path) -> Iterator[Record | StoredValue | Damage]:
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:
-        yield from read_lines(file, path)
+        yield from read_lines(file, path, Position())
 
 
 def read_lines(
-    file: BinaryIO, path: Path, line: int = 0
+    file: BinaryIO, path: Path, at: "Position", until: int | None = None
 ) -> Iterator[Record | StoredValue | Damage]:
     """
     Yield what stands on each further line of an open segment.
 
     Args:
-        file: open in binary mode, at the start of a line.
+        file: open in binary mode.
         path: names it in damage.
-        line: how many lines stand before.
+        at: where to begin, at the start of a line; moves on with each line.
+        until: the offset at which to stop; None: the end of the file.
     """
     # The header says what the lines are, wherever the file was carried; without one
     # the name of its directory has to do.
     stream = path.parent.name
-    offset = file.tell()
-    while text := file.readline(_LINE_BYTES):
-        line += 1
-        if line == 1:
+    file.seek(at.offset)
+    while until is None or at.offset < until:
+        text = file.readline(_LINE_BYTES)
+        if not text:
+            break
+        offset, at.offset, at.line = at.offset, at.offset + len(text), at.line + 1
+        if at.line == 1:
             stream = _HEADERS.get(text, stream)
             if text not in _HEADERS:
-                yield Damage(path, line, offset, _foreign(text))
+                yield Damage(path, at.line, offset, _foreign(text))
         if not text.startswith(b"#"):
             try:
                 yield decode_value_line(text) if stream == VALUES else decode_line(text)
             except DamagedRecord as error:
-                yield Damage(path, line, offset, error.reason)
-        elif line > 1:
-            yield Damage(path, line, offset, "a header that is not the first line")
-        offset += len(text)
+                yield Damage(path, at.line, offset, error.reason)
+        elif at.line > 1:
+            yield Damage(path, at.line, offset, "a header that is not the first line")
 
 
 def _foreign(header: bytes) -> str:

@@ -1,0 +1,221 @@
+# A small bank on Flask, with an audit trail.
+#
+# The last line is all that the trail takes. The application knows nothing of it; it
+# puts the logged-in user into REMOTE_USER, as WSGI has it.
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask import Flask, Response, abort, current_app, jsonify, request
+
+from audit_mw import AuditMiddleware
+
+CURRENCY = "EUR"
+
+
+def _hashed(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, n=2**10, r=8, p=1)
+
+
+@dataclass
+class Customer:
+    """Who has an account."""
+
+    name: str
+    number: str
+    balance: Decimal
+    salt: bytes
+    password: bytes
+    profile: dict[str, Any] = field(default_factory=dict)
+
+
+class Bank:
+    """All customers, and who is logged in."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, str] = {}
+        self.customers: dict[str, Customer] = {}
+        self._open("alice", "22051101", "250.00", "correct horse")
+        self._open("bob", "22051102", "75.50", "battery staple")
+
+    def _open(self, name: str, number: str, balance: str, password: str) -> None:
+        salt = secrets.token_bytes(16)
+        self.customers[name] = Customer(
+            name, number, Decimal(balance), salt, _hashed(password, salt)
+        )
+
+    def login(self, name: str, password: str) -> str | None:
+        """Return a new session id, or None."""
+        customer = self.customers.get(name)
+        if customer is None or not hmac.compare_digest(
+            _hashed(password, customer.salt), customer.password
+        ):
+            return None
+        session = secrets.token_urlsafe(24)
+        self.sessions[session] = name
+
+        return session
+
+    def by_number(self, number: str) -> Customer | None:
+        """Return the customer with this account."""
+        return next((c for c in self.customers.values() if c.number == number), None)
+
+
+def the_bank() -> Bank:
+    """Return the data of the application that serves this request."""
+    bank = current_app.extensions["bank"]
+    if not isinstance(bank, Bank):
+        raise TypeError("make the application with make_app()")
+
+    return bank
+
+
+def who() -> Customer:
+    """Return who is logged in, and vouch for it."""
+    bank = the_bank()
+    name = bank.sessions.get(request.cookies.get("sessionid", ""))
+    if name is None:
+        abort(401, "log in first")
+    request.environ["REMOTE_USER"] = name
+
+    return bank.customers[name]
+
+
+def amount_of(text: object) -> Decimal:
+    """Return an amount of money, to the cent."""
+    try:
+        amount = Decimal(str(text))
+    except InvalidOperation:
+        abort(400, "amount is no number, such as 12.50")
+    if not amount.is_finite() or amount <= 0 or amount != round(amount, 2):
+        abort(400, "amount must be above zero, to the cent")
+
+    return amount
+
+
+def login() -> Response:
+    """Log in with a form of user and password."""
+    name = request.form.get("user", "")
+    session = the_bank().login(name, request.form.get("password", ""))
+    if session is None:
+        abort(401, "wrong name or password")
+    answer = jsonify(user=name)
+    answer.set_cookie("sessionid", session, httponly=True, samesite="Lax")
+
+    return answer
+
+
+def logout() -> tuple[str, int]:
+    """Forget the session."""
+    the_bank().sessions.pop(request.cookies.get("sessionid", ""), None)
+
+    return "", 204
+
+
+def search() -> Response:
+    """List customers by a part of their name."""
+    wanted = request.values.getlist("user_id")
+    part = request.args.get("q", "").lower()
+    found = [name for name in the_bank().customers if part in name]
+
+    return jsonify(found=found, user_id=wanted)
+
+
+def transfer() -> Response:
+    """Send money to another account; a form or JSON."""
+    me = who()
+    order = request.get_json() if request.is_json else request.form
+    amount = amount_of(order.get("amount"))
+    other = the_bank().by_number(str(order.get("to")))
+    if other is None:
+        abort(404, "no such account")
+    if amount > me.balance:
+        abort(422, "insufficient funds")
+    me.balance -= amount
+    other.balance += amount
+
+    return jsonify(balance=str(me.balance))
+
+
+def account(number: str) -> Response:
+    """Show an account to its owner."""
+    me = who()
+    if number != me.number:
+        abort(403, "not your account")
+
+    return jsonify(number=number, balance=str(me.balance), currency=CURRENCY)
+
+
+def profile() -> Response:
+    """Show the profile, or change it with a JSON object."""
+    me = who()
+    if request.method == "POST":
+        changes = request.get_json()
+        if not isinstance(changes, dict):
+            abort(400, "send a JSON object")
+        me.profile.update(changes)
+
+    return jsonify(name=me.name, profile=me.profile)
+
+
+def upload() -> Response:
+    """Take files and a note."""
+    files = request.files.getlist("files")
+    got = [{"name": file.filename, "size": len(file.read())} for file in files]
+
+    return jsonify(note=request.form.get("note", ""), files=got)
+
+
+def statement() -> Response:
+    """Stream the account's movements as CSV."""
+    me = who()
+
+    def lines() -> Iterator[str]:
+        yield "date,text,amount\n"
+        for day in range(1, 6):
+            yield f"2026-11-0{day},card payment,-{day}.00\n"
+        yield f"2026-11-06,balance,{me.balance}\n"
+
+    return Response(lines(), mimetype="text/csv")
+
+
+def crash() -> Response:
+    """Fail, to show what the trail says then."""
+    raise RuntimeError("the ledger does not add up")
+
+
+def health() -> Response:
+    """Tell that the service runs."""
+    return jsonify(status="ok")
+
+
+ROUTES = (
+    ("/login", login, ["POST"]),
+    ("/logout", logout, ["POST"]),
+    ("/search", search, ["GET", "POST"]),
+    ("/transfer", transfer, ["POST"]),
+    ("/accounts/<number>", account, ["GET"]),
+    ("/profile", profile, ["GET", "POST"]),
+    ("/upload", upload, ["POST"]),
+    ("/statement", statement, ["GET"]),
+    ("/crash", crash, ["GET"]),
+    ("/health", health, ["GET"]),
+)
+
+
+def make_app() -> Flask:
+    """Return the application, with fresh data."""
+    app = Flask("bank")
+    app.extensions["bank"] = Bank()
+    for path, view, methods in ROUTES:
+        app.add_url_rule(path, view_func=view, methods=methods)
+
+    return app
+
+
+app = make_app()
+app.wsgi_app = AuditMiddleware(app.wsgi_app, service="bank-flask")  # type: ignore[method-assign] # as Flask's manual says

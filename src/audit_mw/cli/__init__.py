@@ -1,0 +1,20 @@
+# audit-mw: what people type. Each command has a file of its own.
+#
+# Exit codes, in all commands: 0 found or done, 1 nothing found or damage seen, 2 wrong
+# use or a file that cannot be read.
+import click
+
+from audit_mw.cli.decode import decode
+from audit_mw.cli.tail import tail
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="audit-mw")
+def main() -> None:
+    """Read an audit trail."""
+
+
+main.add_command(tail)
+main.add_command(decode)

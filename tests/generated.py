@@ -1,0 +1,255 @@
+# The parts of the documentation that are drawn from the code.
+#
+# A block stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->` in any Markdown
+# file of the project. `python -m tests.generated --check` fails where the code says
+# something else than the file; `--write` brings the file up to date.
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from audit_mw.config import option_rows
+from audit_mw.event import (
+    Event,
+    Hole,
+    JsonText,
+    Opaque,
+    Param,
+    Redacted,
+    Rest,
+    Spill,
+    Spilled,
+    Unread,
+    Upload,
+)
+from audit_mw.trail.params import encode_param
+from audit_mw.trail.record import (
+    COLUMNS,
+    DETAILS,
+    VALUE_COLUMNS,
+    draft_event,
+    encode_value_line,
+    finish_line,
+    header_line,
+)
+
+ROOT = Path(__file__).parent.parent
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+HMAC = "1c2d3e4f.66b80c3dddc06bfe62325dfdfc092e60"
+TIME = 1_795_238_767_123_456
+EVENT_ID = "019aa4f2-35c3-7a1b-8c4d-5e6f70819203"
+
+
+def _table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def columns() -> str:
+    """Draw the columns of a record."""
+    rows = (
+        (str(place), f"`{column.name}`", column.meaning, column.word_of)
+        for place, column in enumerate(COLUMNS, 1)
+    )
+
+    return _table(("#", "column", "what", "whose word"), rows)
+
+
+def value_columns() -> str:
+    """Draw the columns of the values stream."""
+    rows = (
+        (str(place), f"`{column.name}`", column.meaning)
+        for place, column in enumerate(VALUE_COLUMNS, 1)
+    )
+
+    return _table(("#", "column", "what"), rows)
+
+
+def details() -> str:
+    """Draw the keys of details."""
+    rows = ((f"`{key}`", meaning) for key, meaning in DETAILS.items())
+
+    return _table(("key", "what"), rows)
+
+
+def options() -> str:
+    """Draw the options."""
+    rows = (
+        (f"`{name}`", f"`{default}`" if default != "none" else default, meaning)
+        for name, default, meaning in option_rows()
+    )
+
+    return _table(("option", "default", "meaning"), rows)
+
+
+VALUES = (
+    (Param("query", b"q", b"100% \xff\n"), "what the client sent, coded"),
+    (Param("query", b"q", b""), "a name, `=`, and nothing behind it"),
+    (Param("cookie", b"flag", None), "a name without `=`"),
+    (Param("form", b"password", Redacted(6, "password")), "a password: its length"),
+    (
+        Param("cookie", b"sessionid", Redacted(32, "token", HMAC)),
+        "a token: length and keyed digest",
+    ),
+    (
+        Param("header", b"authorization", (b"Basic alice:", Hole(6, "password"))),
+        "a text with a hole: the user name stays",
+    ),
+    (Param("form", b"note", Spilled(5000, SHA256)), "more than `spill_over` bytes"),
+    (Param("json", b"/amount", JsonText(b"12.50")), "a JSON number, exactly"),
+    (Param("json", b"/tags", JsonText(b"[]")), "a JSON array, before its members"),
+    (
+        Param("file", b"photo", Upload(b"a.png", b"image/png", 1234, SHA256)),
+        "an uploaded file",
+    ),
+    (Param("body", None, Unread(60, 0)), "a body that the application did not read"),
+    (
+        Param("body", None, Opaque(9, b"application/x-foo")),
+        "a body that nobody understood and that may hold a secret",
+    ),
+    (Param("rest", None, Rest(3096, 81_203, SHA256)), "the params that did not fit"),
+)
+
+
+def values() -> str:
+    """Draw an example of each kind of param."""
+    rows = ((f"`{encode_param(param).decode()}`", what) for param, what in VALUES)
+
+    return _table(("stands in `params`", "means"), rows)
+
+
+SAMPLE = Event(
+    time=TIME,
+    event=EVENT_ID,
+    stream="request",
+    type="request",
+    outcome="FAILURE",
+    service=b"bank",
+    instance="web1:4711:1eeb7084",
+    client=b"192.0.2.7",
+    peer=b"10.0.0.5:41522",
+    method=b"POST",
+    path=b"/login",
+    action=b"bank.views.login",
+    status=401,
+    sent=21,
+    micros=1834,
+    params=(
+        Param("form", b"user", b"alice"),
+        Param("form", b"password", Redacted(6, "password")),
+        Param("header", b"host", b"bank.example"),
+        Param("header", b"x-forwarded-for", b"192.0.2.7"),
+    ),
+    details={
+        "via": b"proxied",
+        "delivery": b"unknown",
+        "scheme": b"http",
+        "http_version": b"1.1",
+        "request_len": 26,
+    },
+)
+FAULT = Event(
+    time=TIME + 2000,
+    event=EVENT_ID,
+    stream="fault",
+    type="request",
+    outcome="ERROR",
+    service=b"bank",
+    instance="web1:4711:1eeb7084",
+    details={
+        "reason": b"ValueError",
+        "traceback": b'Traceback (most recent call last):\n  File "views.py", line 7\n'
+        b"ValueError: no such account\n",
+    },
+)
+REFUSED = Event(
+    time=TIME + 9_000_000,
+    event="019aa4f2-58f3-7c00-9d10-aabbccddeeff",
+    stream="system",
+    type="log_refused",
+    outcome="FAILURE",
+    service=b"bank",
+    instance="web1:4711:1eeb7084",
+    details={
+        "count": 3,
+        "first": b"2026-11-21T05:26:09.000000Z",
+        "last": b"2026-11-21T05:26:11.250000Z",
+    },
+)
+
+
+def _fenced(line: bytes) -> str:
+    return f"```text\n{line.decode().rstrip()}\n```"
+
+
+def request_sample() -> str:
+    """Show a line of the request stream."""
+    return _fenced(finish_line(draft_event(SAMPLE), 12))
+
+
+def fault_sample() -> str:
+    """Show a line of the fault stream."""
+    return _fenced(finish_line(draft_event(FAULT), 1))
+
+
+def system_sample() -> str:
+    """Show a line of the system stream."""
+    return _fenced(finish_line(draft_event(REFUSED), 1))
+
+
+def header_sample() -> str:
+    """Show the first line of a segment."""
+    return _fenced(header_line("request"))
+
+
+def values_sample() -> str:
+    """Show a line of the values stream, of a value shorter than one would be."""
+    return _fenced(encode_value_line(TIME, EVENT_ID, Spill(SHA256, b"test")))
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "columns": columns,
+    "value-columns": value_columns,
+    "details": details,
+    "options": options,
+    "values": values,
+    "request-sample": request_sample,
+    "fault-sample": fault_sample,
+    "system-sample": system_sample,
+    "header-sample": header_sample,
+    "values-sample": values_sample,
+}
+_BLOCK = re.compile(r"(<!-- ([a-z-]+): begin -->\n).*?(<!-- \2: end -->)", re.DOTALL)
+
+
+def render(text: str) -> str:
+    """Return a file's text with each block as the code says."""
+
+    def block(match: re.Match[str]) -> str:
+        draw = BLOCKS.get(match[2])
+        return f"{match[1]}{draw()}\n{match[3]}" if draw else match[0]
+
+    return _BLOCK.sub(block, text)
+
+
+def documents() -> list[Path]:
+    """Return the Markdown files that may hold blocks."""
+    return [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+
+
+def main(arguments: list[str]) -> int:
+    """Check or write; return the exit code."""
+    stale = [path for path in documents() if render(path.read_text()) != path.read_text()]
+    for path in stale:
+        if "--write" in arguments:
+            path.write_text(render(path.read_text()))
+        else:
+            name = path.relative_to(ROOT)
+            sys.stderr.write(f"{name} is stale: run python -m tests.generated --write\n")
+
+    return int(bool(stale) and "--write" not in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
