@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test test-long check fmt format lint types floors cover serve-fastapi serve-flask clean
+.PHONY: demo test test-long test-pythons check fmt format lint types floors cover serve-fastapi serve-flask clean
 
 demo: $(READY)          ## serve both examples for real, attack them, show the trail
 	$(BIN)/python examples/demo.py
@@ -14,6 +14,16 @@ test: $(READY)          ## all tests but the long ones
 
 test-long: $(READY)     ## fuzzing and load at length
 	$(BIN)/pytest -q -m long
+
+# Every other Python from 3.11 on that the machine has.
+test-pythons: $(READY)
+	@own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	for version in 3.11 3.12 3.13 3.14; do \
+	  [ $$version = $$own ] && continue; \
+	  python=$$(sh tests/find_python.sh $$version) || continue; \
+	  echo "--- Python $$version"; \
+	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version || exit 1; \
+	done
 
 check: format lint types floors cover
 
@@ -26,8 +36,9 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
-floors: $(READY)        ## imports point down, and ARCHITECTURE.md shows the same table
+floors: $(READY)        ## imports point down; the documents show what the code says
 	$(BIN)/python -m tests.floors --check
+	$(BIN)/python -m tests.generated --check
 
 cover: $(READY)         ## the tests, with branch coverage of the package and of themselves
 	rm -f .coverage .coverage.*

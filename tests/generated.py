@@ -235,18 +235,26 @@ def render(text: str) -> str:
 
 def documents() -> list[Path]:
     """Return the Markdown files that may hold blocks."""
-    return [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    return [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+    ]
 
 
 def main(arguments: list[str]) -> int:
     """Check or write; return the exit code."""
-    stale = [path for path in documents() if render(path.read_text()) != path.read_text()]
+    stale = [
+        path for path in documents() if render(path.read_text()) != path.read_text()
+    ]
     for path in stale:
         if "--write" in arguments:
             path.write_text(render(path.read_text()))
         else:
             name = path.relative_to(ROOT)
-            sys.stderr.write(f"{name} is stale: run python -m tests.generated --write\n")
+            sys.stderr.write(
+                f"{name} is stale: run python -m tests.generated --write\n"
+            )
 
     return int(bool(stale) and "--write" not in arguments)
 

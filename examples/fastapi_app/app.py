@@ -147,7 +147,9 @@ def make_app() -> FastAPI:  # noqa: C901, PLR0915 - one short route after the ot
     @app.post("/transfer")
     async def transfer(request: Request, me: Me) -> dict[str, str]:
         is_json = request.headers.get("content-type", "").startswith("application/json")
-        order = await request.json() if is_json else await request.form()
+        order = await request.json() if is_json else dict(await request.form())
+        if not isinstance(order, dict):
+            raise HTTPException(400, "send a JSON object")
         amount = amount_of(order.get("amount"))
         other = bank.by_number(str(order.get("to")))
         if other is None:

@@ -128,7 +128,9 @@ def search() -> Response:
 def transfer() -> Response:
     """Send money to another account; a form or JSON."""
     me = who()
-    order = request.get_json() if request.is_json else request.form
+    order = request.get_json() if request.is_json else dict(request.form)
+    if not isinstance(order, dict):
+        abort(400, "send a JSON object")
     amount = amount_of(order.get("amount"))
     other = the_bank().by_number(str(order.get("to")))
     if other is None:

@@ -7,13 +7,13 @@
 # Rule 3: the record is committed before the last message is handed over, and if that
 #         fails it is not. All else is passed on first and noted afterwards.
 # Rule 4: whatever the application returns or raises goes on unchanged.
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from audit_mw.auditor import Auditor, Recorder, Vouched
+from audit_mw.asgi_head import field_lines, request_head, vouched
+from audit_mw.auditor import Auditor, Recorder
 from audit_mw.errors import AuditUnavailable
-from audit_mw.event import RequestHead
 
 __all__ = ["ASGIApp", "AsgiAuditMiddleware"]
 
@@ -53,7 +53,7 @@ class AsgiAuditMiddleware:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = self._auditor.begin(_head(scope), lambda: _vouched(scope))
+            recorder = self._auditor.begin(request_head(scope), lambda: vouched(scope))
         except AuditUnavailable:
             return await _refuse_http(send)
         exchange = recorder.exchange
@@ -88,7 +88,7 @@ class AsgiAuditMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = self._auditor.begin(_head(scope), lambda: _vouched(scope))
+            recorder = self._auditor.begin(request_head(scope), lambda: vouched(scope))
         except AuditUnavailable:
             return await _refuse_websocket(receive, send)
         exchange = recorder.exchange
@@ -187,7 +187,7 @@ async def _hand_over(send: Send, message: Message, recorder: Recorder) -> None:
 
 
 def _tell_start(recorder: Recorder, message: Message) -> None:
-    fields = _fields(message.get("headers"))
+    fields = field_lines(message.get("headers"))
     trailers = bool(message.get("trailers", False))
     recorder.start(message["status"], fields, trailers=trailers)
 
@@ -247,76 +247,6 @@ def _payload(message: Message) -> bytes:
         return str(text).encode(errors="surrogatepass")
 
     return message.get("bytes") or b""
-
-
-# --- the head
-
-
-def _head(scope: Scope) -> RequestHead:
-    raw_path = scope.get("raw_path")
-    tls = scope.get("extensions", {}) or {}
-
-    return RequestHead(
-        type="request" if scope["type"] == "http" else "websocket",
-        method=scope.get("method", "GET").encode("latin-1", "replace"),
-        path=_path(scope["path"], raw_path),
-        query=scope.get("query_string") or b"",
-        fields=_fields(scope.get("headers")),
-        scheme=scope.get("scheme"),
-        http_version=scope.get("http_version"),
-        peer=_peer(scope),
-        reconstructed=raw_path is None,
-        tls=_tls(tls.get("tls") or {}),
-    )
-
-
-def _path(path: str, raw_path: bytes | None) -> bytes:
-    if raw_path is None:
-        return path.encode("utf-8", "surrogateescape")
-
-    return bytes(raw_path).partition(b"?")[0]  # some servers leave the query on it
-
-
-def _fields(items: Iterable[Iterable[bytes]] | None) -> list[tuple[bytes, bytes]]:
-    return [(bytes(name).lower(), bytes(value)) for name, value in items or ()]
-
-
-def _peer(scope: Scope) -> tuple[str, int | None] | None:
-    host, port = (*(scope.get("client") or ()), None, None)[:2]
-    if not host:
-        # Behind a unix socket there is no address; `server` then is (path, None).
-        server = (*(scope.get("server") or ()), 0)
-        return ("unix", None) if server[0] and server[1] is None else None
-
-    return str(host), int(port) if str(port).isdigit() else None
-
-
-def _tls(found: Any) -> dict[str, bytes]:
-    # The TLS extension of ASGI gives numbers: 0x0304 is TLS 1.3.
-    version, cipher = found.get("tls_version"), found.get("cipher_suite")
-    told = {
-        "tls_version": _VERSIONS.get(version, version),
-        "tls_cipher": f"0x{cipher:04X}" if isinstance(cipher, int) else cipher,
-        "client_cert": found.get("client_cert_name"),
-    }
-
-    return {
-        name: str(value).encode("utf-8", "surrogatepass")
-        for name, value in told.items()
-        if value is not None
-    }
-
-
-_VERSIONS = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
-
-
-def _vouched(scope: Scope) -> Vouched:
-    endpoint = scope.get("endpoint")
-    name = getattr(endpoint, "__qualname__", None)
-    if not isinstance(name, str):
-        return Vouched(scope.get("user"), getattr(scope.get("route"), "path", None))
-
-    return Vouched(scope.get("user"), f"{getattr(endpoint, '__module__', '')}.{name}")
 
 
 # --- refusal

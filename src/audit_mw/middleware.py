@@ -8,28 +8,20 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
-from audit_mw.asgi import ASGIApp, AsgiAuditMiddleware
+from audit_mw.asgi import AsgiAuditMiddleware
 from audit_mw.auditor import Auditor
 from audit_mw.config import Config
 from audit_mw.errors import ConfigError
-from audit_mw.wsgi import WSGIApp, WsgiAuditMiddleware
+from audit_mw.wsgi import WsgiAuditMiddleware
 
 __all__ = ["AuditMiddleware"]
 
 _INTERFACES = {3: "asgi", 2: "wsgi"}
 
 
-@overload
-def AuditMiddleware(app: ASGIApp, **options: Any) -> AsgiAuditMiddleware: ...
-
-
-@overload
-def AuditMiddleware(app: WSGIApp, **options: Any) -> WsgiAuditMiddleware: ...
-
-
-def AuditMiddleware(app: Any, **options: Any) -> Any:  # noqa: N802 - used as a class
+def AuditMiddleware(app: Any, /, **options: Any) -> Any:  # noqa: N802 - used as a class
     """
     Wrap an ASGI or a WSGI application; each request leaves one line in the trail.
 
@@ -37,6 +29,10 @@ def AuditMiddleware(app: Any, **options: Any) -> Any:  # noqa: N802 - used as a 
         app: the application.
         options: as in the table of `docs/options.md`; each may also be set as
             `AUDIT_MW_<NAME>`, or in the file that `AUDIT_MW_CONFIG` names.
+
+    Returns:
+        An application of the same interface, for a server or another middleware. Its
+        type is Any: which of the two it is, only the application says.
 
     Raises:
         ConfigError: an option is wrong, or the interface of `app` cannot be told.

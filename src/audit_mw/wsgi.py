@@ -16,9 +16,10 @@ from os import fstat
 from types import TracebackType
 from typing import Any
 
-from audit_mw.auditor import Auditor, Recorder, Vouched
+from audit_mw.auditor import Auditor, Recorder
 from audit_mw.errors import AuditUnavailable
-from audit_mw.event import RequestHead
+from audit_mw.wsgi_head import request_head, vouched
+from audit_mw.wsgi_input import TeeInput
 
 __all__ = ["WSGIApp", "WsgiAuditMiddleware"]
 
@@ -52,13 +53,15 @@ class WsgiAuditMiddleware:
     ) -> Iterable[bytes]:
         """Serve one request."""
         try:
-            recorder = self._auditor.begin(_head(environ), lambda: _vouched(environ))
+            recorder = self._auditor.begin(
+                request_head(environ), lambda: vouched(environ)
+            )
         except AuditUnavailable:
             start_response(_REFUSAL, list(_REFUSAL_FIELDS))
             return [_REFUSAL_BODY]
         response = _Response(recorder, start_response, self._event_header)
         if "wsgi.input" in environ:
-            environ["wsgi.input"] = _Input(environ["wsgi.input"], recorder)
+            environ["wsgi.input"] = TeeInput(environ["wsgi.input"], recorder)
         try:
             result = self.app(environ, response.start)
         except BaseException as error:
@@ -228,61 +231,6 @@ class _SizedTee(_Tee):
         return len(self._result)
 
 
-class _Input:
-    """`wsgi.input` that tells what the application read of it (PEP 3333)."""
-
-    def __init__(self, stream: Any, recorder: Recorder) -> None:
-        self._stream = stream
-        self._tell = recorder.exchange.read
-
-    def read(self, *size: Any) -> bytes:
-        """Read as the stream does."""
-        chunk: bytes = self._stream.read(*size)
-        asked = size[0] if size else None
-        ended = asked is None or asked < 0 or (asked > 0 and not chunk)
-        self._tell(chunk, ended=ended)
-
-        return chunk
-
-    def readline(self, *size: Any) -> bytes:
-        """Read a line as the stream does."""
-        line: bytes = self._stream.readline(*size)
-        self._tell(line, ended=not line and size != (0,))
-
-        return line
-
-    def readlines(self, *hint: Any) -> list[bytes]:
-        """Read lines as the stream does."""
-        lines: list[bytes] = self._stream.readlines(*hint)
-        for line in lines:
-            self._tell(line, ended=False)
-        if not lines or not hint or not hint[0] or hint[0] < 0:
-            self._tell(b"", ended=True)
-
-        return lines
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        try:
-            line: bytes = next(self._stream)
-        except TypeError:  # iterable, but no iterator: all that PEP 3333 asks for
-            line = self._stream.readline()
-            if not line:
-                self._tell(b"", ended=True)
-                raise StopIteration from None
-        except StopIteration:
-            self._tell(b"", ended=True)
-            raise
-        self._tell(line, ended=False)
-
-        return line
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-
 def _close(result: Any) -> None:
     close = getattr(result, "close", None)
     if close is not None:
@@ -314,76 +262,3 @@ def _code(status: str) -> int:
     digits = status[:3]
 
     return int(digits) if digits.isdigit() else 0
-
-
-# --- the head
-
-
-def _head(environ: Environ) -> RequestHead:
-    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
-    return RequestHead(
-        method=_latin(environ.get("REQUEST_METHOD", "")),
-        path=_path(environ, raw),
-        query=_latin(environ.get("QUERY_STRING", "")),
-        fields=tuple(_fields(environ)),
-        scheme=environ.get("wsgi.url_scheme"),
-        http_version=environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/") or None,
-        peer=_peer(environ),
-        joined=True,
-        reconstructed=not raw,
-        tls=_tls(environ),
-    )
-
-
-def _latin(text: Any) -> bytes:
-    return str(text).encode("latin-1", "replace")
-
-
-def _path(environ: Environ, target: str | None) -> bytes:
-    if target:
-        return _latin(target).partition(b"?")[0]
-
-    return _latin(environ.get("SCRIPT_NAME", "")) + _latin(environ.get("PATH_INFO", ""))
-
-
-def _fields(environ: Environ) -> Iterator[tuple[bytes, bytes]]:
-    for key, value in environ.items():
-        if key.startswith("HTTP_"):
-            yield _field_name(key[5:]), _latin(value)
-        elif key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
-            yield _field_name(key), _latin(value)
-
-
-def _field_name(key: str) -> bytes:
-    return _latin(key).replace(b"_", b"-").lower()
-
-
-def _peer(environ: Environ) -> tuple[str, int | None] | None:
-    host = environ.get("REMOTE_ADDR")
-    if not host:
-        # gunicorn leaves it empty behind a unix socket; others leave it out.
-        return ("unix", None) if host == "" else None
-    port = str(environ.get("REMOTE_PORT", ""))
-
-    return str(host), int(port) if port.isdigit() else None
-
-
-_TLS = {
-    # As mod_ssl names them, which uWSGI and others took over.
-    "tls_version": ("SSL_PROTOCOL", "HTTPS_PROTOCOL"),
-    "tls_cipher": ("SSL_CIPHER", "HTTPS_CIPHER"),
-    "client_cert": ("SSL_CLIENT_S_DN", "HTTPS_DN"),
-}
-
-
-def _tls(environ: Environ) -> dict[str, bytes]:
-    return {
-        detail: _latin(environ[name])
-        for detail, names in _TLS.items()
-        for name in names[::-1]
-        if environ.get(name)
-    }
-
-
-def _vouched(environ: Environ) -> Vouched:
-    return Vouched(environ.get("REMOTE_USER"))

@@ -19,10 +19,11 @@ __all__ = ["Address", "parse_address", "parse_forwarded", "parse_node", "parse_n
 Address = IPv4Address | IPv6Address
 
 _PORT = re.compile(rb":(?:[0-9]{1,5}|_[A-Za-z0-9._-]+)")  # RFC 7239 6.3
-_FOR = re.compile(
-    rb"(?:^|;)[ \t]*+for[ \t]*+=[ \t]*+"
-    rb'(?:"((?:[^"\\]|\\.)*+)"|([^";, \t]*+))[ \t]*+(?=;|$)',
-    re.IGNORECASE | re.DOTALL,
+# forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] ), RFC 7239 4
+_PAIR = re.compile(
+    rb'(?:^|;)[ \t]*+(?:([^=;,"\s]++)[ \t]*+=[ \t]*+'
+    rb'(?:"((?:[^"\\]|\\.)*+)"|([^";, \t]*+))[ \t]*+)?+(?=;|\Z)',
+    re.DOTALL,
 )
 _NODE_BYTES = 64  # the longest is an IPv6 address with its zone and a port
 
@@ -38,10 +39,14 @@ def parse_forwarded(lines: Iterable[bytes]) -> list[Address | None]:
 
 
 def _for_node(element: bytes) -> Address | None:
-    found = _FOR.findall(element)
+    # Nothing may be left over: a client that leaves a quote open swallows what the
+    # proxy appends, and what it typed before would pass for the proxy's word.
+    if _PAIR.sub(b"", element):
+        return None
+    found = [pair for pair in _PAIR.findall(element) if pair[0].lower() == b"for"]
     if len(found) != 1:  # each parameter at most once an element, RFC 7239 4
         return None
-    quoted, token = found[0]
+    _, quoted, token = found[0]
 
     return parse_node(re.sub(rb"\\(.)", rb"\1", quoted) or token)
 

@@ -66,7 +66,9 @@ def parse_media_type(value: bytes) -> MediaType:
     return MediaType(name.strip(OWS).lower(), parameters)
 
 
-_ELEMENT = re.compile(rb'(?:[^",]++|"(?:[^"\\]++|\\.)*+(?:"|$)|\\)*+', re.DOTALL)
+# A quote that is never closed reaches to the end of its line, whatever that is: were a
+# backslash there a failure, each quote before it would be tried, and fail, anew.
+_ELEMENT = re.compile(rb'(?:[^",]++|"(?:[^"\\]++|\\.?)*+(?:"|$))*+', re.DOTALL)
 
 
 def split_list(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -88,7 +88,11 @@ class Member(NamedTuple, Generic[Tag]):
 
 
 class Flat(NamedTuple, Generic[Tag]):
-    """The members, and the bytes from the first fault on (0: none)."""
+    """
+    The members, and the bytes behind the last good one (0: all was good).
+
+    An end that is missing counts as a byte.
+    """
 
     members: list[Member[Tag]]
     tail: int
@@ -102,21 +106,42 @@ def flatten(document: bytes, classify: Callable[[bytes], Tag | None]) -> Flat[Ta
         document: the whole text, in UTF-8, UTF-16 or UTF-32.
         classify: is asked for the tag of each key and of naming values.
     """
-    encoding = detect_encoding(document)
-    if not encoding.startswith("utf-8"):
-        try:
-            text = document.decode(encoding, "surrogatepass")
-        except UnicodeDecodeError:
-            return Flat([], len(document))
-        document = text.encode("utf-8", "surrogatepass").removeprefix(BOM_UTF8)
+    text, encoding, undecoded = _narrow(document)
+    flattener = _Flattener(text, classify)
+    good = flattener.run() and not undecoded
+    rest = text[flattener.kept :]
+    if encoding in _WIDE:
+        rest = rest.decode("utf-8", "surrogatepass").encode(encoding, "surrogatepass")
 
-    return _Flattener(document.removeprefix(BOM_UTF8), classify).run()
+    return Flat(flattener.members, 0 if good else max(1, len(rest) + undecoded))
+
+
+_WIDE = ("utf-16-le", "utf-32-le")
+
+
+def _narrow(document: bytes) -> tuple[bytes, str, int]:
+    """Return the document in UTF-8, its coding, and how much of it is none."""
+    encoding = detect_encoding(document)
+    if encoding.startswith("utf-8"):
+        return document.removeprefix(BOM_UTF8), encoding, 0
+    good = len(document)
+    try:
+        text = document.decode(encoding, "surrogatepass")
+    except UnicodeDecodeError as error:
+        good = error.start
+        text = document[:good].decode(encoding, "surrogatepass")
+    narrow = text.encode("utf-8", "surrogatepass").removeprefix(BOM_UTF8)
+
+    return narrow, f"{encoding[:6]}-le", len(document) - good
+
+
+_Span = tuple[int, int]  # places of members, from and up to
 
 
 class _Frame(Generic[Tag]):
     """An array or object that is open."""
 
-    __slots__ = ("index", "keys", "name", "named", "naming", "prefix", "tag")
+    __slots__ = ("index", "keys", "name", "named", "naming", "prefix", "start", "tag")
 
     def __init__(
         self, prefix: Prefix | None, name: bytes, tag: Tag | None, *, is_object: bool
@@ -129,7 +154,8 @@ class _Frame(Generic[Tag]):
         self.keys: set[bytes] | None = set() if is_object else None
         self.index = 0
         self.naming: Tag | None = None  # the tag of a member that names its sibling
-        self.named: list[int] = []  # places of members that it may name
+        self.named: list[_Span] = []  # the members that it may name
+        self.start: int | None = None  # the first member, if a sibling may name all
 
 
 class _Flattener(Generic[Tag]):
@@ -138,21 +164,23 @@ class _Flattener(Generic[Tag]):
     ) -> None:
         self._document = document
         self._classify = classify
-        self._members: list[Member[Tag]] = []
         self._frames: list[_Frame[Tag]] = []
         self._at = 0
+        self._named: list[tuple[_Span, Tag]] = []
+        self.members: list[Member[Tag]] = []
+        self.kept = 0  # the end of what is told by the members
 
-    def run(self) -> Flat[Tag]:
+    def run(self) -> bool:
+        """Return whether the whole document is good."""
         good = self._value(None, b"", None, None, repeated=False)
         while good and self._frames:
             frame = self._frames[-1]
             good = self._item(frame) if frame.keys is None else self._member(frame)
         while self._frames:
             self._close()
-        if good and _END.match(self._document, self._at):
-            return Flat(self._members, 0)
+        self._tag_named()
 
-        return Flat(self._members, len(self._document) - self._at)
+        return good and _END.match(self._document, self.kept) is not None
 
     def _mark(self, mark: bytes) -> bool:
         match = _TOKEN.match(self._document, self._at)
@@ -164,6 +192,7 @@ class _Flattener(Generic[Tag]):
 
     def _item(self, frame: _Frame[Tag]) -> bool:
         if self._mark(b"]"):
+            self.kept = self._at
             self._close()
             return True
         if frame.index and not self._mark(b","):
@@ -175,6 +204,7 @@ class _Flattener(Generic[Tag]):
 
     def _member(self, frame: _Frame[Tag]) -> bool:
         if self._mark(b"}"):
+            self.kept = self._at
             self._close()
             return True
         if frame.index and not self._mark(b","):
@@ -208,14 +238,19 @@ class _Flattener(Generic[Tag]):
         if match is None:
             return False
         if match["mark"] is not None:
-            opened = match["mark"] in b"[{" and len(self._frames) < _DEPTH
-            return opened and self._open(match, prefix, name, tag, repeated=repeated)
-        self._at = match.end()
+            if match["mark"] not in b"[{" or len(self._frames) == _DEPTH:
+                return False
+            start = len(self.members)
+            self._open(match, prefix, name, tag, repeated=repeated)
+            if key is not None and key.lower() in _NAMED:
+                self._frames[-1].start = start
+            return True
+        self.kept = self._at = match.end()
         is_string = match["string"] is not None
         value = unescape(match["string"]) if is_string else match["json"]
         if key is not None:
             self._note_naming(key, value)
-        self._members.append(Member(prefix, name, value, is_string, tag))
+        self.members.append(Member(prefix, name, value, is_string, tag))
 
         return True
 
@@ -227,16 +262,15 @@ class _Flattener(Generic[Tag]):
         tag: Tag | None,
         *,
         repeated: bool,
-    ) -> bool:
+    ) -> None:
         self._at = match.end()
         is_object = match["mark"] == b"{"
         frame = _Frame(prefix, name, tag, is_object=is_object)
         if not is_object or repeated or self._is_empty():
             text = b"{}" if is_object else b"[]"
-            self._members.append(Member(prefix, name, text, is_string=False, tag=tag))
+            self.members.append(Member(prefix, name, text, is_string=False, tag=tag))
+            self.kept = self._at
         self._frames.append(frame)
-
-        return True
 
     def _is_empty(self) -> bool:
         match = _TOKEN.match(self._document, self._at)
@@ -249,14 +283,24 @@ class _Flattener(Generic[Tag]):
         if lower in _NAMING and frame.naming is None:
             frame.naming = self._classify(value)
         elif lower in _NAMED:
-            frame.named.append(len(self._members))
+            frame.named.append((len(self.members), len(self.members) + 1))
 
     def _close(self) -> None:
         frame = self._frames.pop()
+        if frame.start is not None:
+            self._frames[-1].named.append((frame.start, len(self.members)))
         if frame.naming is not None:
-            for place in frame.named:
-                member = self._members[place]
-                self._members[place] = member._replace(tag=frame.naming)
+            self._named += [(span, frame.naming) for span in frame.named]
+
+    def _tag_named(self) -> None:
+        # Spans nest or stand apart, and the outermost counts, as it does for keys: so
+        # no member is tagged twice, however deep they nest.
+        done = 0
+        self._named.sort(key=lambda named: (named[0][0], -named[0][1]))
+        for (start, end), tag in self._named:
+            for place in range(max(start, done), end):
+                self.members[place] = self.members[place]._replace(tag=tag)
+            done = max(done, end)
 
 
 def _escape(key: bytes) -> bytes:

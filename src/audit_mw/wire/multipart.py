@@ -8,6 +8,9 @@
 # 2. It decodes heads as UTF-8 and fails on anything else, where other readers do not:
 #    a client could hide the parts behind such a one. We hand it Latin-1.
 # 3. It searches its whole buffer again for each part, so it is fed in small slices.
+# 4. Where a chunk ends within a delimiter, it takes the CR before it for content, or
+#    the delimiter itself, if that is padded. So it is fed whole lines: what it finds
+#    must not depend on how the network cut the body.
 import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -73,7 +76,8 @@ class MultipartParser:
     """
 
     def __init__(self, boundary: bytes, limit: int) -> None:
-        self._decoder = _Decoder(boundary)
+        self._decoder = _Decoder(boundary, limit)
+        self._held = bytearray()  # the first bytes of a line
         self._limit = limit
         self._part: _OpenPart | None = None
         self._fed = 0
@@ -83,11 +87,22 @@ class MultipartParser:
 
     def feed(self, chunk: bytes) -> Iterator[Part]:
         """Yield the parts that `chunk` completes."""
-        for start in range(0, len(chunk), _SLICE):
-            yield from self._feed(chunk[start : start + _SLICE])
+        self._held += chunk
+        if b"\n" in chunk or len(self._held) >= _SLICE:
+            while end := self._whole_lines():
+                lines = bytes(self._held[:end])
+                del self._held[:end]
+                yield from self._feed(lines)
+
+    def _whole_lines(self) -> int:
+        end = self._held.rfind(b"\n", 0, _SLICE) + 1
+
+        return end or (_SLICE if len(self._held) >= _SLICE else 0)
 
     def finish(self) -> Iterator[Part]:
         """Yield what is left: what followed the last boundary, or was never closed."""
+        yield from self._feed(bytes(self._held))
+        self._held.clear()
         if self._epilogue is not None:
             tail = self._epilogue.finish()
             if tail.held is None or tail.held.strip(b"\r\n"):
@@ -115,15 +130,20 @@ class MultipartParser:
             if isinstance(event, NeedData):
                 break
             yield from self._take(event)
+            if self._broken:
+                return
         if self._decoder.state is State.EPILOGUE:
             self._epilogue = Holder(self._limit)
             self._epilogue.feed(bytes(self._decoder.buffer))
             self._understood = self._fed
-        elif len(self._decoder.buffer) > self._limit:
-            self._broken = True
+        elif len(self._decoder.buffer) > self._limit + len(b"\r\n"):
+            self._broken = self._decoder.state in (State.PREAMBLE, State.PART)
 
     def _take(self, event: object) -> Iterator[Part]:
         if isinstance(event, Preamble):
+            if len(event.data) > self._limit:
+                self._broken = True
+                return
             self._mark()
             if event.data:
                 yield Tail(len(event.data), event.data)
@@ -141,7 +161,13 @@ class MultipartParser:
 
 
 class _Decoder(MultipartDecoder):
+    def __init__(self, boundary: bytes, limit: int) -> None:
+        super().__init__(boundary)
+        self._limit = limit
+
     def _parse_headers(self, data: bytes | bytearray) -> Headers:
+        if len(data) > self._limit:
+            raise ValueError("a head beyond the limit")
         # Latin-1 gives each byte a character, so that none is refused and the exact
         # bytes can be had again.
         return super()._parse_headers(data.decode("latin-1").encode())
@@ -178,7 +204,8 @@ class _OpenPart:
         )
 
     def _sent(self) -> bytes | None:
-        sent = _exact(self._head.headers["content-disposition"])
+        # Of two lines one reader takes the first and another the last.
+        sent = _exact(", ".join(self._head.headers.getlist("content-disposition")))
         plain = b'form-data; name="%s"' % (self._name or b"")
         if self._filename is not None:
             plain += b'; filename="%s"' % self._filename

@@ -1,0 +1,85 @@
+# environ (PEP 3333, RFC 3875) -> the head of a request.
+#
+# environ is a dict of text that is bytes in Latin-1. Field lines are folded by the
+# server, in an order of its own; a raw path is there only where the server gives one.
+from collections.abc import Iterator
+from typing import Any
+
+from audit_mw.auditor import Vouched
+from audit_mw.event import RequestHead
+
+__all__ = ["request_head", "vouched"]
+
+Environ = dict[str, Any]
+
+
+def request_head(environ: Environ) -> RequestHead:
+    """Return the head of the request that `environ` describes."""
+    raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    return RequestHead(
+        method=_latin(environ.get("REQUEST_METHOD", "")),
+        path=_path(environ, raw),
+        query=_latin(environ.get("QUERY_STRING", "")),
+        fields=tuple(_fields(environ)),
+        scheme=environ.get("wsgi.url_scheme"),
+        http_version=environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/") or None,
+        peer=_peer(environ),
+        joined=True,
+        reconstructed=not raw,
+        tls=_tls(environ),
+    )
+
+
+def _latin(text: Any) -> bytes:
+    return str(text).encode("latin-1", "replace")
+
+
+def _path(environ: Environ, target: str | None) -> bytes:
+    if target:
+        return _latin(target).partition(b"?")[0]
+
+    return _latin(environ.get("SCRIPT_NAME", "")) + _latin(environ.get("PATH_INFO", ""))
+
+
+def _fields(environ: Environ) -> Iterator[tuple[bytes, bytes]]:
+    for key, value in environ.items():
+        if key.startswith("HTTP_"):
+            yield _field_name(key[5:]), _latin(value)
+        elif key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
+            yield _field_name(key), _latin(value)
+
+
+def _field_name(key: str) -> bytes:
+    return _latin(key).replace(b"_", b"-").lower()
+
+
+def _peer(environ: Environ) -> tuple[str, int | None] | None:
+    host = environ.get("REMOTE_ADDR")
+    if not host:
+        # gunicorn leaves it empty behind a unix socket; others leave it out.
+        return ("unix", None) if host == "" else None
+    port = str(environ.get("REMOTE_PORT", ""))
+
+    return str(host), int(port) if port.isdigit() else None
+
+
+_TLS = {
+    # As mod_ssl names them, which uWSGI and others took over.
+    "tls_version": ("SSL_PROTOCOL", "HTTPS_PROTOCOL"),
+    "tls_cipher": ("SSL_CIPHER", "HTTPS_CIPHER"),
+    "client_cert": ("SSL_CLIENT_S_DN", "HTTPS_DN"),
+}
+
+
+def _tls(environ: Environ) -> dict[str, bytes]:
+    return {
+        detail: _latin(environ[name])
+        for detail, names in _TLS.items()
+        for name in names[::-1]
+        if environ.get(name)
+    }
+
+
+def vouched(environ: Environ) -> Vouched:
+    """Return whom the application, or the server before it, vouches for."""
+    return Vouched(environ.get("REMOTE_USER"))

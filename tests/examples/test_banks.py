@@ -1,0 +1,265 @@
+# Both banks behave alike, and leave the same trail.
+#
+# Each test drives both, wrapped as their users would wrap them, through the test
+# clients of their frameworks.
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from examples.fastapi_app.app import make_app as make_fastapi
+from examples.flask_app.app import make_app as make_flask
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from audit_mw import AuditMiddleware
+from audit_mw.event import Event, Param, Redacted, Upload
+from audit_mw.trail.reader import read_events, segments
+
+
+@dataclass
+class Bank:
+    """A bank behind its middleware: send a request, get (status, body); its trail."""
+
+    send: Callable[..., tuple[int, Any]]
+    trail: Path
+
+    def login(self) -> None:
+        """Log in as Alice."""
+        status, _ = self.send(
+            "POST", "/login", data={"user": "alice", "password": "correct horse"}
+        )
+        assert status == 200
+
+    def events(self, stream: str = "request") -> list[Event]:
+        """Return all events of a stream."""
+        return [e for path in segments(self.trail, stream) for e in read_events(path)]
+
+
+@pytest.fixture(params=["fastapi", "flask"])
+def bank(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bank]:
+    """Return each bank in turn."""
+    if request.param == "flask":
+        yield _flask(tmp_path)
+        return
+    app = AuditMiddleware(make_fastapi(), trail=str(tmp_path), service="bank")
+    with TestClient(app, raise_server_exceptions=False) as client:
+
+        def send(method: str, path: str, **content: Any) -> tuple[int, Any]:
+            answer = client.request(method, path, **content)
+            is_json = (
+                "json" in answer.headers.get("content-type", "") and answer.content
+            )
+            return answer.status_code, answer.json() if is_json else answer.text
+
+        yield Bank(send, tmp_path)
+
+
+def _flask(tmp_path: Path) -> Bank:
+    app = make_flask()
+    app.wsgi_app = AuditMiddleware(  # type: ignore[method-assign] # as Flask's manual says
+        app.wsgi_app, trail=str(tmp_path), service="bank"
+    )
+    client = app.test_client()
+
+    def send(method: str, path: str, **content: Any) -> tuple[int, Any]:
+        files = content.pop("files", {})
+        if files:
+            name, data = files["files"]
+            content["data"] |= {"files": (io.BytesIO(data), name)}
+        answer = client.open(path, method=method, **content)
+        body = answer.get_data()  # read as a server would, so that it is closed
+        answer.close()
+        return answer.status_code, answer.json if answer.is_json else body.decode()
+
+    return Bank(send, tmp_path)
+
+
+def test_login(bank: Bank) -> None:
+    """A login succeeds with the right password, and only its length is on record."""
+    bank.login()
+    [event] = bank.events()
+
+    assert event.outcome == "SUCCESS"
+    assert Param("form", b"user", b"alice") in event.params
+    assert Param("form", b"password", Redacted(13, "password")) in event.params
+
+
+def test_wrong_password(bank: Bank) -> None:
+    """A login with a wrong password is a failure; one without any an attempt."""
+    for password in ("hunter2", ""):
+        bank.send("POST", "/login", data={"user": "alice", "password": password})
+
+    wrong, empty = bank.events()
+
+    assert wrong.outcome == "FAILURE"
+    assert empty.outcome in ("ATTEMPT", "FAILURE")  # FastAPI calls an empty one 422
+
+
+def test_session(bank: Bank) -> None:
+    """What one session did is joined by the digest of its id, and has its user."""
+    bank.login()
+    bank.send("GET", "/profile")
+    bank.send("GET", "/accounts/22051101")
+    _, *after = bank.events()
+
+    assert {event.user for event in after} == {b"alice"}
+    assert len({event.session for event in after}) == 1
+    assert after[0].session is not None
+
+
+def test_other_account(bank: Bank) -> None:
+    """Somebody else's account is not shown, and the look at it is on record."""
+    bank.login()
+    status, _ = bank.send("GET", "/accounts/22051102")
+    event = bank.events()[-1]
+
+    assert status == 403
+    assert (event.outcome, event.path, event.user) == (
+        "FAILURE",
+        b"/accounts/22051102",
+        b"alice",
+    )
+
+
+@pytest.mark.parametrize("content", ["json", "data"])
+def test_transfer(bank: Bank, content: str) -> None:
+    """Money moves by a form or by JSON, and the amount is on record as sent."""
+    bank.login()
+    order = {"from": "22051101", "to": "22051102", "amount": "12.50"}
+    status, answer = bank.send("POST", "/transfer", **{content: order})
+    names = {param.name: param.value for param in bank.events()[-1].params}
+
+    assert (status, answer) == (200, {"balance": "237.50"})
+    assert names[b"/amount" if content == "json" else b"amount"] == b"12.50"
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        pytest.param({"to": "22051102", "amount": "9999"}, 422, id="insufficient"),
+        pytest.param({"to": "22051102", "amount": "-1"}, 400, id="negative"),
+        pytest.param({"to": "22051102", "amount": "x"}, 400, id="no number"),
+        pytest.param({"to": "22051102", "amount": "NaN"}, 400, id="not finite"),
+        pytest.param({"to": "22051102", "amount": "0.001"}, 400, id="below a cent"),
+        pytest.param({"to": "1", "amount": "1"}, 404, id="no such account"),
+        pytest.param(["1"], 400, id="no object"),
+    ],
+)
+def test_transfer_refused(bank: Bank, order: object, expected: int) -> None:
+    """What cannot be transferred is refused, and no money moves."""
+    bank.login()
+    status, _ = bank.send("POST", "/transfer", json=order)
+    _, account = bank.send("GET", "/accounts/22051101")
+
+    assert status == expected
+    assert account["balance"] == "250.00"
+
+
+def test_search(bank: Bank) -> None:
+    """Repeated parameters arrive, and are on record in their order."""
+    status, answer = bank.send("GET", "/search?q=a&user_id=Alice&user_id=Bob")
+    sent = [
+        param.value for param in bank.events()[-1].params if param.name == b"user_id"
+    ]
+
+    assert (status, answer["found"]) == (200, ["alice"])
+    assert answer["user_id"] == ["Alice", "Bob"]
+    assert sent == [b"Alice", b"Bob"]
+
+
+def test_profile(bank: Bank) -> None:
+    """A nested profile is kept; a body that is no JSON object is refused."""
+    bank.login()
+    bank.send("POST", "/profile", json={"address": {"city": "Tallinn"}})
+    _, answer = bank.send("GET", "/profile")
+
+    assert answer["profile"] == {"address": {"city": "Tallinn"}}
+    assert bank.send("POST", "/profile", json=[1])[0] == 400
+    assert bank.send("POST", "/transfer", data={"amount": "x"})[0] == 400
+
+
+def test_upload(bank: Bank) -> None:
+    """A file is answered with its size, and is on record by its digest."""
+    status, answer = bank.send(
+        "POST", "/upload", data={"note": "hi"}, files={"files": ("a.txt", b"content")}
+    )
+    uploads = [p.value for p in bank.events()[-1].params if isinstance(p.value, Upload)]
+
+    assert status == 200
+    assert answer == {"note": "hi", "files": [{"name": "a.txt", "size": 7}]}
+    assert [(upload.filename, upload.len) for upload in uploads] == [(b"a.txt", 7)]
+
+
+def test_statement(bank: Bank) -> None:
+    """A stream arrives whole, and its bytes are counted."""
+    bank.login()
+    status, text = bank.send("GET", "/statement")
+
+    assert status == 200
+    assert text.endswith("balance,250.00\n")
+    assert bank.events()[-1].sent == len(text)
+
+
+def test_crash(bank: Bank) -> None:
+    """A crash is an error on record."""
+    bank.send("GET", "/crash")
+
+    assert (bank.events()[-1].status, bank.events()[-1].outcome) == (500, "ERROR")
+
+
+def test_logout(bank: Bank) -> None:
+    """After the logout the session counts for nothing."""
+    bank.login()
+
+    assert bank.send("POST", "/logout")[0] == 204
+    assert bank.send("GET", "/profile")[0] == 401
+    assert bank.send("GET", "/statement")[0] == 401
+    assert bank.send("GET", "/health") == (200, {"status": "ok"})
+
+
+def test_crash_in_fault_stream(tmp_path: Path) -> None:
+    """An exception that leaves the application is in the fault stream."""
+    app = AuditMiddleware(make_fastapi(), trail=str(tmp_path), service="bank")
+    client = TestClient(app, raise_server_exceptions=False)
+    client.get("/crash")
+    [fault] = [e for path in segments(tmp_path, "fault") for e in read_events(path)]
+    traceback = fault.details["traceback"]
+
+    assert isinstance(traceback, bytes)
+    assert traceback.endswith(b"RuntimeError: the ledger does not add up\n")
+
+
+def test_websocket(tmp_path: Path) -> None:
+    """A websocket is one record, with what passed over it counted."""
+    app = AuditMiddleware(make_fastapi(), trail=str(tmp_path), service="bank")
+    with TestClient(app) as client, client.websocket_connect("/ws") as socket:
+        for number, expected in (("22051101", "250.00"), ("1", "?")):
+            socket.send_text(number)
+            assert socket.receive_text() == expected
+        socket.send_text("bye")
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
+    [event] = [e for path in segments(tmp_path, "request") for e in read_events(path)]
+    messages = event.details["messages_in"]
+
+    assert (event.type, event.status, event.outcome) == ("websocket", 101, "SUCCESS")
+    assert isinstance(messages, dict)
+    assert (messages["count"], messages["len"]) == (3, 12)
+    assert event.details["close_code"] == 1000
+
+
+def test_websocket_denied(tmp_path: Path) -> None:
+    """A websocket that is denied is a failure."""
+    app = AuditMiddleware(make_fastapi(), trail=str(tmp_path), service="bank")
+    client = TestClient(app)
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/ws?deny=true"),
+    ):
+        pass
+    [event] = [e for path in segments(tmp_path, "request") for e in read_events(path)]
+
+    assert (event.status, event.outcome) == (403, "FAILURE")

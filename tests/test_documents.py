@@ -1,0 +1,84 @@
+# What a document shows is what happens.
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from tests.generated import ROOT, documents, main, render
+
+from audit_mw.config import Config
+
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCKS = [
+    pytest.param(path, language, text, id=f"{path.relative_to(ROOT)}:{number}")
+    for path in documents()
+    for number, (language, text) in enumerate(FENCE.findall(path.read_text()), 1)
+]
+
+
+@pytest.mark.parametrize(
+    "path", documents(), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_generated_blocks(path: Path) -> None:
+    """Each block that is drawn from the code says what the code says."""
+    text = path.read_text()
+
+    assert render(text) == text
+
+
+def test_check_passes() -> None:
+    """The command that CONTRIBUTING.md names agrees."""
+    assert main(["--check"]) == 0
+
+
+@pytest.mark.parametrize(("path", "language", "text"), BLOCKS)
+def test_block(path: Path, language: str, text: str, tmp_path: Path) -> None:
+    """A Python block runs, a TOML block is read, a shell block names what exists."""
+    check = {"python": _runs, "toml": _configures, "sh": _exists}.get(language)
+    if check is not None:
+        check(text, tmp_path)
+    else:
+        assert language == "text", path
+
+
+def _runs(text: str, tmp_path: Path) -> None:
+    """Run it in a directory of its own, the application it needs put before it."""
+    before = "def app(environ, start_response): ...\n"
+    subprocess.run(
+        [sys.executable, "-c", before + text], cwd=tmp_path, check=True, timeout=60
+    )
+
+
+def _configures(text: str, tmp_path: Path) -> None:
+    """Read the table as the package does."""
+    path = tmp_path / "options.toml"
+    path.write_text(text)
+
+    Config.load(environ={"AUDIT_MW_CONFIG": str(path)})
+    assert tomllib.loads(text)["tool"]["audit_mw"]
+
+
+def _exists(text: str, _tmp_path: Path) -> None:
+    """Find each make target in the Makefile and each command of ours in its help."""
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make ([\w-]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for command in re.findall(r"^audit-mw (\w+)", text, re.MULTILINE):
+        tool = Path(sys.executable).with_name("audit-mw")
+        subprocess.run([tool, command, "--help"], check=True, capture_output=True)
+
+
+def test_named_files_exist() -> None:
+    """A file of the project that a document names in backquotes is there."""
+    named = {
+        (path, name)
+        for path in documents()
+        for name in re.findall(
+            r"`((?:docs/|src/|tests/)?[\w/-]+\.(?:md|py))`", path.read_text()
+        )
+        if "/" in name or name.endswith(".md")
+    }
+
+    assert {(p, name) for p, name in named if not (ROOT / name).exists()} == set()
