@@ -4,10 +4,12 @@
 # puts the logged-in user into REMOTE_USER, as WSGI has it.
 import hashlib
 import hmac
+import re
 import secrets
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from flask import Flask, Response, abort, current_app, jsonify, request
@@ -15,6 +17,7 @@ from flask import Flask, Response, abort, current_app, jsonify, request
 from audit_mw import AuditMiddleware
 
 CURRENCY = "EUR"
+AMOUNT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,2})?")
 
 
 def _hashed(password: str, salt: bytes) -> bytes:
@@ -33,27 +36,30 @@ class Customer:
     profile: dict[str, Any] = field(default_factory=dict)
 
 
+def _customer(name: str, number: str, balance: str, password: str) -> Customer:
+    salt = secrets.token_bytes(16)
+
+    return Customer(name, number, Decimal(balance), salt, _hashed(password, salt))
+
+
 class Bank:
     """All customers, and who is logged in."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, str] = {}
-        self.customers: dict[str, Customer] = {}
-        self._open("alice", "22051101", "250.00", "correct horse")
-        self._open("bob", "22051102", "75.50", "battery staple")
-
-    def _open(self, name: str, number: str, balance: str, password: str) -> None:
-        salt = secrets.token_bytes(16)
-        self.customers[name] = Customer(
-            name, number, Decimal(balance), salt, _hashed(password, salt)
-        )
+        self.lock = threading.Lock()
+        self.nobody = _customer("", "", "0", secrets.token_hex())
+        self.customers = {
+            "alice": _customer("alice", "22051101", "250.00", "correct horse"),
+            "bob": _customer("bob", "22051102", "75.50", "battery staple"),
+        }
 
     def login(self, name: str, password: str) -> str | None:
         """Return a new session id, or None."""
-        customer = self.customers.get(name)
-        if customer is None or not hmac.compare_digest(
-            _hashed(password, customer.salt), customer.password
-        ):
+        customer = self.customers.get(name, self.nobody)
+        # Hashed for nobody as well: the time must not tell which names exist.
+        hashed = _hashed(password, customer.salt)
+        if not hmac.compare_digest(hashed, customer.password):
             return None
         session = secrets.token_urlsafe(24)
         self.sessions[session] = name
@@ -87,14 +93,12 @@ def who() -> Customer:
 
 def amount_of(text: object) -> Decimal:
     """Return an amount of money, to the cent."""
-    try:
-        amount = Decimal(str(text))
-    except InvalidOperation:
-        abort(400, "amount is no number, such as 12.50")
-    if not amount.is_finite() or amount <= 0 or amount != round(amount, 2):
-        abort(400, "amount must be above zero, to the cent")
+    if not isinstance(text, str) or AMOUNT.fullmatch(text) is None:
+        abort(400, "give the amount as text, such as 12.50")
+    if not Decimal(text):
+        abort(400, "the amount must be above zero")
 
-    return amount
+    return Decimal(text)
 
 
 def login() -> Response:
@@ -103,6 +107,7 @@ def login() -> Response:
     session = the_bank().login(name, request.form.get("password", ""))
     if session is None:
         abort(401, "wrong name or password")
+    request.environ["REMOTE_USER"] = name
     answer = jsonify(user=name)
     answer.set_cookie("sessionid", session, httponly=True, samesite="Lax")
 
@@ -131,14 +136,17 @@ def transfer() -> Response:
     order = request.get_json() if request.is_json else dict(request.form)
     if not isinstance(order, dict):
         abort(400, "send a JSON object")
+    if order.get("from") != me.number:
+        abort(403, "not your account")
     amount = amount_of(order.get("amount"))
     other = the_bank().by_number(str(order.get("to")))
-    if other is None:
-        abort(404, "no such account")
-    if amount > me.balance:
-        abort(422, "insufficient funds")
-    me.balance -= amount
-    other.balance += amount
+    if other is None or other is me:
+        abort(404, "no such account to send to")
+    with the_bank().lock:
+        if amount > me.balance:
+            abort(422, "insufficient funds")
+        me.balance -= amount
+        other.balance += amount
 
     return jsonify(balance=str(me.balance))
 
