@@ -28,6 +28,7 @@ from audit_mw.head_lines import (
 from audit_mw.policy.client import peer_text
 from audit_mw.policy.outcome import Evidence, resolve_outcome
 from audit_mw.rules import Rules
+from audit_mw.spilling import Spilling
 from audit_mw.websocket import Conversation
 from audit_mw.wire.body import Piece
 from audit_mw.wire.cookies import parse_cookies
@@ -234,7 +235,11 @@ class Exchange:
 
     def _finish(self, now: int, instance: str, delivery: str) -> Event:
         params = self._gather() if self._params is None else self._params
-        head, redact, bound = self._head, self._rules.redactor, self._gathering.bound
+        head, redact, bound = (
+            self._head,
+            self._rules.redactor,
+            self._gathering.spilling.bound,
+        )
         self._params = params
 
         return Event(
@@ -257,7 +262,7 @@ class Exchange:
             micros=(now - self._started) // 1000,
             params=params,
             details=self._details(delivery),
-            spills=self._gathering.spills,
+            spills=self._gathering.spilling.spills,
         )
 
     def _bare(self, now: int, instance: str, delivery: str) -> Event:
@@ -280,9 +285,7 @@ class Exchange:
 
     def fault(self, now: int, instance: str, reason: str, traceback: str) -> Event:
         """Return a fault record: what went wrong on our side of the wire, redacted."""
-        own = Gathering(
-            self._rules.config, self._rules.redactor, self._rules.encode_param
-        )
+        own = Spilling(self._rules.config)
         text = self._rules.redactor.lines(
             traceback.encode(errors="surrogatepass"), self._gathering.secrets
         )
@@ -307,7 +310,7 @@ class Exchange:
             return None
         text = self._rules.redactor.text(word.encode(errors="surrogatepass"))
 
-        return self._gathering.bound(text)
+        return self._gathering.spilling.bound(text)
 
     def _path(self) -> bytes:
         path = self._head.path
@@ -345,14 +348,14 @@ class Exchange:
         details: dict[str, object] = {
             "via": self._client.via.encode(),
             "delivery": delivery.encode(),
-            "reason": _maybe(gathering.bound, self._reason),
+            "reason": _maybe(gathering.spilling.bound, self._reason),
             "scheme": self._text(head.scheme),
             "http_version": self._text(head.http_version),
             "request_len": self._read or None,
             "joined": head.joined or None,
             "reconstructed": head.reconstructed or None,
             "estimated": self._estimated or None,
-            "cut": gathering.cut or None,
+            "cut": gathering.spilling.cut or None,
             "sent_as": gathering.sent_as or None,
             "findings": self._findings or None,
         }

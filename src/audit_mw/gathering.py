@@ -11,7 +11,6 @@
 #
 # The coder of params is an argument, as clock and ids are: this floor does not know
 # how a record is kept.
-import hashlib
 from collections.abc import Callable, Iterable
 
 from audit_mw.config import Config
@@ -21,8 +20,6 @@ from audit_mw.event import (
     Opaque,
     Param,
     Redacted,
-    Rest,
-    Spill,
     Spilled,
     Text,
     Unread,
@@ -31,6 +28,7 @@ from audit_mw.event import (
 )
 from audit_mw.policy.names import OPAQUE, PASSWORD
 from audit_mw.policy.redaction import Redactor
+from audit_mw.spilling import RestOfParams, Spilling
 from audit_mw.wire.body import LongPair, Piece
 from audit_mw.wire.head import Pair
 from audit_mw.wire.json import Member, Prefix
@@ -44,7 +42,6 @@ __all__ = ["Gathering"]
 _SHARE = 3 / 4
 _SECRETS = 64  # withheld values that are remembered, to be found in exceptions
 _SECRET_BYTES = 1024
-_PARTS = 32  # of a text with holes; one with more is withheld whole
 
 EncodeParam = Callable[[Param], bytes]
 Sent = tuple[bytes, bytes | None]
@@ -68,10 +65,8 @@ class Gathering:
         self._encode = encode_param
         self._room = int(config.max_record * _SHARE)
         self._params: list[Param] = []
-        self._rest: _Rest | None = None
-        self._spills: dict[str, Spill] = {}
-        self._spill_room = config.max_spill
-        self._cut: dict[str, object] = {}
+        self._rest: RestOfParams | None = None
+        self.spilling = Spilling(config)
         self._prefixes: dict[Prefix, Hole] = {}
         self.sent_as: list[object] = []
         self.secrets: list[bytes] = []
@@ -87,6 +82,9 @@ class Gathering:
     def add_pair(self, source: str, pair: Pair, cls: str | None = None) -> None:
         """Take a pair; `cls` is its class if that is known before its name."""
         cls = cls or self._redactor.classify(pair.name)
+        if self._rest is not None and cls is None and _is_bland(pair):
+            self._rest.add(_code_bland(source, pair))
+            return
         name = self._redactor.text(pair.name)
         value = self._value(cls, pair.value)
         classed = not isinstance(value, bytes) and value is not None
@@ -128,10 +126,10 @@ class Gathering:
         self.add("json", name, value)
 
     def _json(self, text: bytes) -> Value:
-        if len(text) <= self._config.spill_over:
+        if not self.spilling.is_long(text):
             return JsonText(text)
 
-        return Spilled(len(text), self._spill(text))
+        return Spilled(len(text), self.spilling.spill(text))
 
     def _prefix(self, prefix: Prefix) -> Hole:
         hole = self._prefixes.get(prefix)
@@ -141,14 +139,14 @@ class Gathering:
         return hole
 
     def _new_prefix(self, prefix: Prefix) -> Hole:
-        if prefix.len > self._spill_room:
-            self._note_cut(prefix.len)
+        if prefix.len > self.spilling.room:
+            self.spilling.note_cut(prefix.len)
             return Hole(prefix.len, OPAQUE)
         text = prefix.text()
         if self._redactor.finds(text):
             return Hole(prefix.len, OPAQUE)
 
-        return Hole(prefix.len, sha256=self._spill(text))
+        return Hole(prefix.len, sha256=self.spilling.spill(text))
 
     def _add_field_part(self, part: FieldPart) -> None:
         name = part.name or b""
@@ -169,8 +167,10 @@ class Gathering:
         name = part.name or b""
         cls = self._redactor.classify(name)
         value: Value = Upload(
-            self.bound(self._redactor.text(part.filename)),
-            None if part.type is None else self.bound(self._redactor.text(part.type)),
+            self.spilling.bound(self._redactor.text(part.filename)),
+            None
+            if part.type is None
+            else self.spilling.bound(self._redactor.text(part.type)),
             part.content.len,
             part.content.sha256,
         )
@@ -183,7 +183,7 @@ class Gathering:
     def _add_long_pair(self, pair: LongPair) -> None:
         name, value = pair
         if isinstance(name, Long):
-            self._note_cut(name.len)
+            self.spilling.note_cut(name.len)
             shown: Text = (Hole(name.len, sha256=name.sha256),)
             cls = None
         else:
@@ -194,7 +194,7 @@ class Gathering:
     def _long(self, cls: str | None, value: Long) -> Value:
         if cls is not None:
             return Redacted(value.len, cls)
-        self._note_cut(value.len)
+        self.spilling.note_cut(value.len)
 
         return Spilled(value.len, value.sha256)
 
@@ -207,7 +207,7 @@ class Gathering:
             return self._long(None, Long(tail.len, tail.sha256))
         shown = None if media_type is None else self._redactor.text(media_type)
 
-        return Opaque(tail.len, None if shown is None else self.bound(shown))
+        return Opaque(tail.len, None if shown is None else self.spilling.bound(shown))
 
     def _may_keep(self, body: bytes) -> bool:
         return _is_text(body) and not self._redactor.names_secret(body)
@@ -239,14 +239,15 @@ class Gathering:
         self, source: str, name: Text | None, value: Value, sent: Sent | None = None
     ) -> None:
         """Take a param that is redacted; `sent` is how it came, if that was odd."""
-        if isinstance(value, bytes) and len(value) > self._config.spill_over:
-            value = Spilled(len(value), self._spill(value))
+        if isinstance(value, bytes) and self.spilling.is_long(value):
+            value = Spilled(len(value), self.spilling.spill(value))
         elif isinstance(value, tuple):
-            value = self.bound(value)
-        param = Param(source, None if name is None else self.bound(name), value)
+            value = self.spilling.bound(value)
+        param = Param(
+            source, None if name is None else self.spilling.bound(name), value
+        )
         if self._rest is None and not self._fits(param, sent):
-            self._rest = _Rest(self._spill_room // 2)
-            self._spill_room -= self._spill_room // 2
+            self._rest = self.spilling.begin_rest()
         if self._rest is not None:
             self._rest.add(self._encode(param))
             if sent is not None:
@@ -265,78 +266,47 @@ class Gathering:
         return self._room >= 0 and len(self._params) < self._config.max_params
 
     def _bound_sent(self, sent: Sent) -> tuple[Text, Text | None]:
-        return self.bound(sent[0]), None if sent[1] is None else self.bound(sent[1])
-
-    def bound(self, text: Text) -> Text:
-        """Return a text that is redacted, its long parts spilled."""
-        if isinstance(text, bytes):
-            return text if len(text) <= self._config.spill_over else (self._part(text),)
-        if len(text) > _PARTS:
-            return (Hole(sum(map(_len, text)), OPAQUE),)
-        if all(self._is_short(part) for part in text):
-            return text
-
-        return tuple(
-            part if self._is_short(part) else self._part(part) for part in text
-        )
-
-    def _is_short(self, part: bytes | Hole) -> bool:
-        return isinstance(part, Hole) or len(part) <= self._config.spill_over
-
-    def _part(self, part: bytes | Hole) -> Hole:
-        if isinstance(part, Hole):
-            return part
-
-        return Hole(len(part), sha256=self._spill(part))
-
-    def _spill(self, value: bytes) -> str:
-        digest = hashlib.sha256(value).hexdigest()
-        if digest not in self._spills:
-            if len(value) > self._spill_room:
-                self._note_cut(len(value))
-            else:
-                self._spill_room -= len(value)
-                self._spills[digest] = Spill(digest, value)
-
-        return digest
-
-    def _note_cut(self, length: int) -> None:
-        count, total = self._cut.get("count", 0), self._cut.get("len", 0)
-        if isinstance(count, int) and isinstance(total, int):
-            self._cut = {"count": count + 1, "len": total + length}
+        return self.spilling.bound(sent[0]), None if sent[
+            1
+        ] is None else self.spilling.bound(sent[1])
 
     # --- the result
 
     def finish(self) -> tuple[Param, ...]:
         """Return all params; the rest, if any, is the last."""
         if self._rest is not None:
-            rest, held = self._rest.finish()
-            if held is None:
-                self._note_cut(rest.len)
-            else:
-                self._spills.setdefault(rest.sha256, Spill(rest.sha256, held))
+            rest = self.spilling.end_rest(self._rest)
             self._params.append(Param("rest", None, rest))
             self._rest = None
 
         return tuple(self._params)
 
-    @property
-    def spills(self) -> tuple[Spill, ...]:
-        """The values that go to the values stream."""
-        return tuple(self._spills.values())
 
-    @property
-    def cut(self) -> dict[str, object]:
-        """How many values a limit kept out of the values stream, and their bytes."""
-        return self._cut
+_BLAND = 4  # bytes in which no secret can be
+
+
+def _is_bland(pair: Pair) -> bool:
+    # Beyond the limits of a record params come by the hundred thousand, and what a
+    # client needs for each is a byte or two. These need no look and no code.
+    name, value, sent = pair
+
+    return (
+        sent is None
+        and len(name) <= _BLAND
+        and (not name or name.isalnum())
+        and (not value or (len(value) <= _BLAND and value.isalnum()))
+    )
+
+
+def _code_bland(source: str, pair: Pair) -> bytes:
+    if pair.value is None:
+        return b'["%b","%b",null]' % (source.encode(), pair.name)
+
+    return b'["%b","%b","%b"]' % (source.encode(), pair.name, pair.value)
 
 
 def _parts(text: Text) -> tuple[bytes | Hole, ...]:
     return text if isinstance(text, tuple) else (text,)
-
-
-def _len(part: bytes | Hole) -> int:
-    return part.len if isinstance(part, Hole) else len(part)
 
 
 def _is_text(body: bytes) -> bool:
@@ -349,33 +319,3 @@ def _is_text(body: bytes) -> bool:
 
 
 _OF_TEXT = b"\t\r\n" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
-
-
-class _Rest:
-    """Params beyond the limits: counted, hashed, and held as long as there is room."""
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._held: bytearray | None = bytearray()
-        self._sha256 = hashlib.sha256()
-        self._len = 0
-        self._count = 0
-
-    def add(self, coded: bytes) -> None:
-        self._put(b"," if self._count else b"[")
-        self._put(coded)
-        self._count += 1
-
-    def _put(self, part: bytes) -> None:
-        self._len += len(part)
-        self._sha256.update(part)
-        if self._held is not None:
-            self._held += part
-            if self._len >= self._room:
-                self._held = None
-
-    def finish(self) -> tuple[Rest, bytes | None]:
-        self._put(b"]")
-        held = None if self._held is None else bytes(self._held)
-
-        return Rest(self._count, self._len, self._sha256.hexdigest()), held

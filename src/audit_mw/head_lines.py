@@ -130,6 +130,6 @@ def tls_details(
         }
 
     return {
-        name: gathering.bound(rules.redactor.text(value))
+        name: gathering.spilling.bound(rules.redactor.text(value))
         for name, value in found.items()
     }

@@ -43,8 +43,8 @@ _CODES = tuple(
 _BYTES = {code: bytes([byte]) for byte, code in enumerate(_CODES) if len(code) > 1}
 _CODED = re.compile(
     rb"%(?:(?P<hex>[0-9A-F]{2})"
-    rb"|\{(?:(?P<cls>[a-z]+):(?P<len>\d+)(?::(?P<hmac>[0-9a-f.]+))?"
-    rb"|(?P<size>\d+):(?P<sha256>[0-9a-f]{64}))\})?"
+    rb"|\{(?:(?P<cls>[a-z]+):(?P<len>0|[1-9][0-9]*)(?::(?P<hmac>[0-9a-f.]+))?"
+    rb"|(?P<size>0|[1-9][0-9]*):(?P<sha256>[0-9a-f]{64}))\})?"
 )
 
 
@@ -59,8 +59,14 @@ def encode_text(text: Text) -> bytes:
     )
 
 
+_BLOCK = 4096
+
+
 def _encode_bytes(text: bytes) -> bytes:
-    return b"".join(map(_CODES.__getitem__, text))
+    # join() takes eighty bytes for each that it joins, so a long text goes in blocks.
+    blocks = (text[at : at + _BLOCK] for at in range(0, len(text), _BLOCK))
+
+    return b"".join([b"".join(map(_CODES.__getitem__, block)) for block in blocks])
 
 
 def _encode_hole(hole: Hole) -> bytes:
@@ -126,10 +132,10 @@ def _decode_hex(code: bytes) -> bytes:
 
 def _decode_hole(match: re.Match[bytes]) -> Hole:
     if match["sha256"]:
-        return Hole(int(match["size"]), sha256=match["sha256"].decode())
+        return Hole(_int(match["size"]), sha256=match["sha256"].decode())
     if match["cls"]:
         hmac = match["hmac"].decode() if match["hmac"] else None
-        return Hole(int(match["len"]), match["cls"].decode(), hmac)
+        return Hole(_int(match["len"]), match["cls"].decode(), hmac)
 
     raise DamagedRecord("a % that begins neither %XX nor a mark of ours")
 
@@ -138,16 +144,12 @@ def encode_column(text: Text | None) -> bytes:
     """Return `text` as a column: `-` if absent, two quotation marks if empty."""
     if text is None:
         return ABSENT
-    if not text:
-        return EMPTY
-    if text == ABSENT:
-        return b"%2D"
-    if text == EMPTY:
-        return b"%22%22"
+    coded = encode_text(text)
 
-    return encode_text(text)
+    return _RESPELT.get(coded, coded)
 
 
+_RESPELT = {b"": EMPTY, ABSENT: b"%2D", EMPTY: b"%22%22"}
 _SPELT = {ABSENT: None, EMPTY: b"", b"%2D": ABSENT, b"%22%22": EMPTY}
 
 
@@ -194,7 +196,14 @@ def decode_number(coded: bytes) -> int | None:
     if _NUMBER.fullmatch(coded) is None:
         raise DamagedRecord("a count that is no decimal number")
 
-    return int(coded)
+    return _int(coded)
+
+
+def _int(digits: bytes) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:  # a limit of Python's, of 4,300 digits as a rule
+        raise DamagedRecord("a count of too many digits") from error
 
 
 def encode_base64(value: bytes) -> bytes:
@@ -205,9 +214,13 @@ def encode_base64(value: bytes) -> bytes:
 def decode_base64(coded: bytes) -> bytes:
     """Return what `encode_base64` made `coded` from."""
     try:
-        return b"" if coded == EMPTY else b64decode(coded, validate=True)
+        value = b"" if coded == EMPTY else b64decode(coded, validate=True)
     except BadBase64 as error:
         raise DamagedRecord(f"a value that is not base64: {error}") from error
+    if encode_base64(value) != coded:
+        raise DamagedRecord("a value in another base64 than ours")
+
+    return value
 
 
 # --- time: UTC, from larger to smaller (21.5), without the datetime module, since
