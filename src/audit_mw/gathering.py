@@ -168,9 +168,7 @@ class Gathering:
         cls = self._redactor.classify(name)
         value: Value = Upload(
             self.spilling.bound(self._redactor.text(part.filename)),
-            None
-            if part.type is None
-            else self.spilling.bound(self._redactor.text(part.type)),
+            self._maybe_text(part.type),
             part.content.len,
             part.content.sha256,
         )
@@ -179,6 +177,12 @@ class Gathering:
         self.add(
             "file", None if part.name is None else self._redactor.text(name), value
         )
+
+    def _maybe_text(self, text: bytes | None) -> Text | None:
+        if text is None:
+            return None
+
+        return self.spilling.bound(self._redactor.text(text))
 
     def _add_long_pair(self, pair: LongPair) -> None:
         name, value = pair
@@ -205,9 +209,8 @@ class Gathering:
             return tail.held
         if allowed and tail.sha256:
             return self._long(None, Long(tail.len, tail.sha256))
-        shown = None if media_type is None else self._redactor.text(media_type)
 
-        return Opaque(tail.len, None if shown is None else self.spilling.bound(shown))
+        return Opaque(tail.len, self._maybe_text(media_type))
 
     def _may_keep(self, body: bytes) -> bool:
         return _is_text(body) and not self._redactor.names_secret(body)
@@ -243,9 +246,8 @@ class Gathering:
             value = Spilled(len(value), self.spilling.spill(value))
         elif isinstance(value, tuple):
             value = self.spilling.bound(value)
-        param = Param(
-            source, None if name is None else self.spilling.bound(name), value
-        )
+        name = None if name is None else self.spilling.bound(name)
+        param = Param(source, name, value)
         if self._rest is None and not self._fits(param, sent):
             self._rest = self.spilling.begin_rest()
         if self._rest is not None:
@@ -266,9 +268,10 @@ class Gathering:
         return self._room >= 0 and len(self._params) < self._config.max_params
 
     def _bound_sent(self, sent: Sent) -> tuple[Text, Text | None]:
-        return self.spilling.bound(sent[0]), None if sent[
-            1
-        ] is None else self.spilling.bound(sent[1])
+        name, value = sent
+        bound = self.spilling.bound
+
+        return bound(name), None if value is None else bound(value)
 
     # --- the result
 
