@@ -17,7 +17,7 @@ from binascii import Error as BadBase64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Self
 
@@ -93,15 +93,27 @@ def _network(word: str) -> str:
     if word == "unix":
         return word
     try:
-        return str(ip_network(word))
+        return str(_folded(ip_network(word)))
     except ValueError as error:
         raise ValueError(
             f"{error}; give addresses, networks such as 10.0.0.0/8, or unix"
         ) from None
 
 
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+def _folded(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    # Addresses are compared with IPv4-mapped ones folded, so this would match none.
+    if network.version == 4 or not network.subnet_of(_MAPPED):
+        return network
+    address = int(network.network_address) & 0xFFFF_FFFF
+
+    return IPv4Network((address, network.prefixlen - _MAPPED.prefixlen))
+
+
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
-_SIZE = re.compile(r"(\d+)\s*([a-z]*)", re.IGNORECASE)
+_SIZE = re.compile(r"([0-9]{1,12})\s*([a-z]*)", re.IGNORECASE)
 
 
 def _count(least: int, most: int) -> Callable[[object], int]:
@@ -124,7 +136,7 @@ def _patterns(value: object) -> tuple[str, ...]:
     for word in words:
         try:
             re.compile(word.encode())
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"{word!r} is no regular expression: {error}") from None
 
     return words
@@ -294,7 +306,7 @@ def _file_options(path: str | None) -> tuple[dict[str, object], str]:
     except OSError as error:
         right = f"name a TOML file that can be read ({error.strerror})"
         raise ConfigError("config", path, right, "variable AUDIT_MW_CONFIG") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         right = f"name a TOML file with a table [tool.audit_mw] ({error})"
         raise ConfigError("config", path, right, "variable AUDIT_MW_CONFIG") from error
     if not isinstance(options, dict):
@@ -309,7 +321,8 @@ def _read(cls: type[Config], name: str, value: object, where: str) -> Any:
     if name not in readers:
         near = get_close_matches(name, readers, 1)
         right = "there is no such option" + (f"; {near[0]}?" if near else "")
-        raise ConfigError(name, value, right, where)
+        # It may be the key, under a name that is nearly right.
+        raise ConfigError(name, "withheld", right, where)
     try:
         return readers[name](value)
     except ValueError as error:

@@ -11,10 +11,14 @@ from pathlib import Path
 
 from audit_mw.config import KEY_BYTES, Config
 from audit_mw.errors import ConfigError
+from audit_mw.trail.segment import make_directory
 
 __all__ = ["KEY_NAME", "load_key"]
 
 KEY_NAME = ".key"
+# Who can put a FIFO there must not make us wait for what comes out of it.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_MODE = 0o600
 _ELSE = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -46,15 +50,17 @@ def _given(path: Path) -> bytes:
 
 
 def _read(path: Path) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    with os.fdopen(fd, "rb") as file:
+    fd = os.open(path, _FLAGS)
+    try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
         if stat.S_IMODE(status.st_mode) & _ELSE:
             right = "make it readable by its owner only (mode 0600)"
             raise ConfigError("key_file", str(path), right)
-        key = file.read(1 << 16)
+        key = os.read(fd, 1 << 16)
+    finally:
+        os.close(fd)
     if len(key) < KEY_BYTES:
         right = f"it must hold at least {KEY_BYTES} random bytes"
         raise ConfigError("key_file", str(path), right)
@@ -63,11 +69,12 @@ def _read(path: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
-    path.parent.mkdir(0o750, parents=True, exist_ok=True)
+    make_directory(path.parent)
     new = path.with_name(f"{KEY_NAME}.{secrets.token_hex(8)}.new")
-    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
     try:
         with os.fdopen(fd, "wb") as file:
+            os.fchmod(fd, _MODE)  # whatever the umask took away
             file.write(secrets.token_bytes(KEY_BYTES))
             file.flush()
             os.fsync(fd)
@@ -75,3 +82,13 @@ def _make(path: Path) -> None:
             os.link(new, path)
     finally:
         new.unlink()
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    # Until then a loss of power can leave the lines, but not the key of their digests.
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -6,8 +6,10 @@
 #
 # The objects are a table: (the type of the value, its keys in order), each key
 # with the way there and back.
+import json
+import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import orjson
 
@@ -134,9 +136,29 @@ _ENCODERS: dict[type, Callable[..., bytes]] = {
 
 def _text(coded: object) -> Text:
     if not isinstance(coded, str):
-        raise DamagedRecord(f"{coded!r} where a string must stand")
+        raise DamagedRecord(f"{_kind(coded)} where a string must stand")
 
-    return decode_text(coded.encode())
+    return decode_text(coded.encode(errors="surrogatepass"))
+
+
+def _kind(coded: object) -> str:
+    # Not the value itself: it can be long, and nested beyond what repr takes.
+    return f"a JSON {type(coded).__name__}"
+
+
+def _exact(coded: object) -> bytes:
+    text = _text(coded)
+    if not isinstance(text, bytes):
+        raise DamagedRecord("a hole in the text of a JSON number")
+
+    return text
+
+
+def _opaque_word(coded: object) -> str:
+    if coded != "opaque":
+        raise DamagedRecord("a class that has no type")
+
+    return "opaque"
 
 
 def _maybe_text(coded: object) -> Text | None:
@@ -145,14 +167,14 @@ def _maybe_text(coded: object) -> Text | None:
 
 def _word(coded: object) -> str:
     if not isinstance(coded, str):
-        raise DamagedRecord(f"{coded!r} where a word must stand")
+        raise DamagedRecord(f"{_kind(coded)} where a word must stand")
 
     return coded
 
 
 def _count(coded: object) -> int:
     if type(coded) is not int:
-        raise DamagedRecord(f"{coded!r} where a count must stand")
+        raise DamagedRecord(f"{_kind(coded)} where a count must stand")
 
     return coded
 
@@ -179,15 +201,12 @@ _SHAPES = {
     ("len", "class"): _Shape(_make_redacted, (_count, _word)),
     ("len", "class", "hmac"): _Shape(_make_redacted, (_count, _word, _word)),
     ("len", "sha256"): _Shape(Spilled, (_count, _word)),
-    ("json",): _Shape(
-        lambda text: JsonText(cast("bytes", text)),
-        (_text,),
-    ),
+    ("json",): _Shape(JsonText, (_exact,)),
     ("filename", "type", "len", "sha256"): _Shape(
         Upload, (_maybe_text, _maybe_text, _count, _word)
     ),
     ("len", "read"): _Shape(Unread, (_maybe_count, _count)),
-    ("len", "class", "type"): _Shape(_make_opaque, (_count, _word, _maybe_text)),
+    ("len", "class", "type"): _Shape(_make_opaque, (_count, _opaque_word, _maybe_text)),
     ("count", "len", "sha256"): _Shape(Rest, (_count, _count, _word)),
 }
 
@@ -208,7 +227,7 @@ def decode_params(coded: bytes) -> tuple[Param, ...]:
 
 def _decode_param(triple: object) -> Param:
     if not isinstance(triple, list) or len(triple) != 3:
-        raise DamagedRecord(f"{triple!r} where [source, name, value] must stand")
+        raise DamagedRecord(f"{_kind(triple)} where [source, name, value] must stand")
     source, name, value = triple
 
     return Param(_word(source), _maybe_text(name), _decode_value(value))
@@ -219,7 +238,7 @@ def _decode_value(value: object) -> Value:
         return _maybe_text(value)
     shape = _SHAPES.get(tuple(value)) if isinstance(value, dict) else None
     if shape is None or not isinstance(value, dict):
-        raise DamagedRecord(f"{value!r} is no value of a param")
+        raise DamagedRecord(f"{_kind(value)} is no value of a param")
 
     return shape.make(
         *(
@@ -247,8 +266,13 @@ def encode_details(details: Mapping[str, object], order: Mapping[str, int]) -> b
     keys = sorted(details, key=lambda key: order.get(key, len(order)))
 
     return b"{%s}" % b",".join(
-        b"%s:%s" % (_string(key.encode()), _detail(details[key])) for key in keys
+        b"%s:%s" % (_key(key), _detail(details[key])) for key in keys
     )
+
+
+def _key(key: str) -> bytes:
+    # A key is the application's text, and text may hold half a surrogate pair.
+    return _string(key.encode(errors="surrogatepass"))
 
 
 def _detail(value: object) -> bytes:
@@ -268,11 +292,24 @@ def _detail(value: object) -> bytes:
 
 def decode_details(coded: bytes) -> dict[str, object]:
     """Return what `encode_details` made `coded` from."""
-    details = _loads(coded)
-    if not isinstance(details, dict):
-        raise DamagedRecord("details that are no JSON object")
+    try:
+        details = _loads_exact(coded) if _LARGE.search(coded) else _loads(coded)
+        if not isinstance(details, dict):
+            raise DamagedRecord("details that are no JSON object")
+        return _decode_mapping(details)
+    except RecursionError as error:
+        raise DamagedRecord("details that are nested too deep") from error
 
-    return _decode_mapping(details)
+
+_LARGE = re.compile(rb"[0-9]{19}")
+
+
+def _loads_exact(coded: bytes) -> object:
+    # orjson reads an integer beyond 64 bits as a float.
+    try:
+        return json.loads(coded)
+    except ValueError as error:
+        raise DamagedRecord(f"a column that is no JSON: {error}") from error
 
 
 def _decode_mapping(details: dict[str, object]) -> dict[str, object]:
@@ -283,8 +320,10 @@ def _decode_key(key: str) -> str:
     text = _text(key)
     if not isinstance(text, bytes):
         raise DamagedRecord("a hole in a key of details")
-
-    return text.decode(errors="surrogateescape")
+    try:
+        return text.decode(errors="surrogatepass")
+    except UnicodeDecodeError as error:
+        raise DamagedRecord("a key of details that is no text") from error
 
 
 def _decode_detail(value: object) -> object:
@@ -294,5 +333,7 @@ def _decode_detail(value: object) -> object:
         return [_decode_detail(item) for item in value]
     if isinstance(value, dict):
         return _decode_mapping(value)
+    if isinstance(value, float):
+        raise DamagedRecord("a number in details that is not whole")
 
     return value

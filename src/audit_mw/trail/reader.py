@@ -29,7 +29,10 @@ __all__ = [
     "segments",
 ]
 
-_LINE_BYTES = 2 << 30  # a value of max_spill's upper bound, in base64
+# The upper bounds of max_record, with room to spare, and of max_spill, in base64.
+_RECORD_BYTES = 16 << 20
+_VALUE_BYTES = 2 << 30
+_STEP = 1 << 16
 _HEADERS = {header_line(stream): stream for stream in (*STREAMS, VALUES)}
 
 
@@ -94,10 +97,15 @@ def read_lines(
     stream = path.parent.name
     file.seek(at.offset)
     while until is None or at.offset < until:
-        text = file.readline(_LINE_BYTES)
+        limit = _VALUE_BYTES if stream == VALUES else _RECORD_BYTES
+        text = file.readline(limit)
         if not text:
             break
         offset, at.offset, at.line = at.offset, at.offset + len(text), at.line + 1
+        if len(text) == limit:
+            at.offset += _skip_line(file, text)
+            yield Damage(path, at.line, offset, f"longer than any line: {limit} bytes")
+            continue
         if at.line == 1:
             stream = _HEADERS.get(text, stream)
             if text not in _HEADERS:
@@ -109,6 +117,15 @@ def read_lines(
                 yield Damage(path, at.line, offset, error.reason)
         elif at.line > 1:
             yield Damage(path, at.line, offset, "a header that is not the first line")
+
+
+def _skip_line(file: BinaryIO, text: bytes) -> int:
+    skipped = 0
+    while text and not text.endswith(b"\n"):
+        text = file.readline(_STEP)
+        skipped += len(text)
+
+    return skipped
 
 
 def _foreign(header: bytes) -> str:

@@ -289,13 +289,22 @@ def decode_value_line(line: bytes) -> StoredValue:
         DamagedRecord: it is not what the writer writes; the reason says why.
     """
     cells = _cells_of(line, VALUE_COLUMNS)
-    _, time, event, stream, size, sha256, value, _ = (
-        column.decode(cell) for column, cell in zip(VALUE_COLUMNS, cells, strict=True)
-    )
-    exact = cast("bytes", value)
-    if stream != VALUES:
-        raise DamagedRecord(f"a record of stream {stream!r} among the values")
-    if size != len(exact):
-        raise DamagedRecord(f"a value of {len(exact)} bytes that says {size!r}")
+    values = {
+        column.name: column.decode(cell)
+        for column, cell in zip(VALUE_COLUMNS, cells, strict=True)
+    }
+    _require(values, ("event", "stream", "sha256"))
+    exact = cast("bytes", values["value"])
+    if values["stream"] != VALUES:
+        raise DamagedRecord(f"a record of stream {values['stream']!r} among the values")
+    if values["size"] != len(exact):
+        raise DamagedRecord(
+            f"a value of {len(exact)} bytes that says {values['size']!r}"
+        )
 
-    return StoredValue(cast("int", time), str(event), str(sha256), exact)
+    return StoredValue(
+        cast("int", values["time"]),
+        str(values["event"]),
+        str(values["sha256"]),
+        exact,
+    )

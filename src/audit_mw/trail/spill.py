@@ -25,7 +25,7 @@ class SpillFile:
 
     def __init__(self, segment: SegmentFile) -> None:
         self._segment = segment
-        self._inode: tuple[int, int] | None = None
+        self._file = 0
         self._digests: OrderedDict[str, None] = OrderedDict()
 
     def append(self, event: Event) -> None:
@@ -42,18 +42,18 @@ class SpillFile:
                 encode_value_line(event.time, event.event, spill) for spill in new
             )
             # A segment that was rotated away under us does not hold what we left out.
-            if not new or self._segment.append(lines) == self._inode:
+            if not new or self._segment.append(lines) == self._file:
                 break
         self._remember(new)
 
-    def _unknown(
-        self, spills: Iterable[Spill], inode: tuple[int, int] | None
-    ) -> tuple[Spill, ...]:
-        if inode != self._inode:
-            self._inode = inode
+    def _unknown(self, spills: Iterable[Spill], file: int) -> tuple[Spill, ...]:
+        if file != self._file:
+            self._file = file
             self._digests.clear()
 
-        return tuple(spill for spill in spills if spill.sha256 not in self._digests)
+        new = {spill.sha256: spill for spill in spills}
+
+        return tuple(new[digest] for digest in new if digest not in self._digests)
 
     def _remember(self, spills: Iterable[Spill]) -> None:
         for spill in spills:

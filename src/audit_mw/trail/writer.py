@@ -5,7 +5,8 @@
 # `commit` returned the record is with the kernel; `hold` keeps, in memory, what could
 # not be written, and it is written before anything else as soon as that works.
 #
-# A seq is spent only by an append that worked, so a failure leaves no gap.
+# A seq is the number of the append: only one that worked counts, so a failure leaves
+# no gap.
 import errno
 import os
 import secrets
@@ -47,7 +48,6 @@ class Writer:
         # went on with its parent's would write the same seq twice.
         self._lock = threading.Lock()
         self._failed: OSError | None = None
-        self._seqs = dict.fromkeys(STREAMS, 0)
         self._segments = {
             stream: SegmentFile(self._trail, stream, self._rotate)
             for stream in (*STREAMS, VALUES)
@@ -58,7 +58,7 @@ class Writer:
 
     def begin_child(self) -> None:
         """Start anew in a forked child; what the parent holds is the parent's."""
-        self.close()
+        self._close()  # without the lock, which may be locked for ever
         self._held.clear()
         self._begin_process()
 
@@ -100,6 +100,10 @@ class Writer:
 
     def close(self) -> None:
         """Let go of all files; the next commit opens them again."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
         for segment in self._segments.values():
             segment.close()
 
@@ -119,13 +123,12 @@ class Writer:
         self._failed = None
 
     def _write(self, event: Event) -> None:
-        seq = self._seqs[event.stream] + 1
+        segment = self._segments[event.stream]
         try:
             self._spills.append(event)
-            self._segments[event.stream].append(finish_line(draft_event(event), seq))
+            segment.append(finish_line(draft_event(event), segment.appends + 1))
         except OSError as error:
             raise self._unavailable(error) from error
-        self._seqs[event.stream] = seq
         self._failed = None
 
     def _unavailable(self, error: OSError) -> AuditUnavailable:

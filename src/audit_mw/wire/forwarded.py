@@ -25,7 +25,9 @@ _PAIR = re.compile(
     rb'(?:"((?:[^"\\]|\\.)*+)"|([^";, \t]*+))[ \t]*+)?+(?=;|\Z)',
     re.DOTALL,
 )
-_NODE_BYTES = 64  # the longest is an IPv6 address with its zone and a port
+# From "::" to an IPv6 address with its zone and a port. A line of commas alone would
+# else be looked at for its length in milliseconds per kilobyte.
+_NODE_BYTES = range(2, 65)
 
 
 def parse_nodes(lines: Iterable[bytes]) -> list[Address | None]:
@@ -58,7 +60,7 @@ def parse_node(node: bytes) -> Address | None:
     Returns:
         None for `unknown`, for an obfuscated name and for what is no address.
     """
-    if len(node) > _NODE_BYTES:
+    if len(node) not in _NODE_BYTES:
         return None
     if node.startswith(b"["):
         address, bracket, port = node[1:].partition(b"]")

@@ -175,7 +175,8 @@ class _Flattener(Generic[Tag]):
         good = self._value(None, b"", None, None, repeated=False)
         while good and self._frames:
             frame = self._frames[-1]
-            good = self._item(frame) if frame.keys is None else self._member(frame)
+            keys = frame.keys
+            good = self._item(frame) if keys is None else self._member(frame, keys)
         while self._frames:
             self._close()
         self._tag_named()
@@ -202,7 +203,7 @@ class _Flattener(Generic[Tag]):
 
         return self._value(frame.prefix, name, None, frame.tag, repeated=False)
 
-    def _member(self, frame: _Frame[Tag]) -> bool:
+    def _member(self, frame: _Frame[Tag], keys: set[bytes]) -> bool:
         if self._mark(b"}"):
             self.kept = self._at
             self._close()
@@ -217,9 +218,8 @@ class _Flattener(Generic[Tag]):
         if not self._mark(b":"):
             return False
         frame.index += 1
-        repeated = key in frame.keys if frame.keys else False
-        if frame.keys is not None:
-            frame.keys.add(key)
+        repeated = key in keys
+        keys.add(key)
         name = b"%s/%s" % (frame.name, _escape(key))
         tag = self._classify(key) if frame.tag is None else frame.tag
 

@@ -13,7 +13,7 @@
 #    must not depend on how the network cut the body.
 import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from werkzeug.datastructures import Headers
 from werkzeug.sansio.multipart import (
@@ -79,7 +79,7 @@ class MultipartParser:
         self._decoder = _Decoder(boundary, limit)
         self._held = bytearray()  # the first bytes of a line
         self._limit = limit
-        self._part: _OpenPart | None = None
+        self._part: _OpenPart
         self._fed = 0
         self._understood = 0
         self._epilogue: Holder | None = None
@@ -119,7 +119,7 @@ class MultipartParser:
             yield from self._parts()
 
     def _parts(self) -> Iterator[Part]:
-        while True:
+        while not self._awaits_content():
             try:
                 event = self._decoder.next_event()
             except (ValueError, AttributeError, LookupError):
@@ -139,6 +139,12 @@ class MultipartParser:
         elif len(self._decoder.buffer) > self._limit + len(b"\r\n"):
             self._broken = self._decoder.state in (State.PREAMBLE, State.PART)
 
+    def _awaits_content(self) -> bool:
+        # A delimiter that follows a head at once shares its line break, RFC 2046 5.1.1.
+        decoder = self._decoder
+
+        return decoder.state is State.DATA_START and len(decoder.buffer) <= len(b"\r\n")
+
     def _take(self, event: object) -> Iterator[Part]:
         if isinstance(event, Preamble):
             if len(event.data) > self._limit:
@@ -149,11 +155,11 @@ class MultipartParser:
                 yield Tail(len(event.data), event.data)
         elif isinstance(event, (Field, File)):
             self._part = _OpenPart(event, self._limit)
-        elif isinstance(event, Data) and self._part is not None:
-            self._part.content.feed(event.data)
-            if not event.more_data:
+        else:  # an Epilogue comes only to who announces the end, and we do not
+            data = cast("Data", event)
+            self._part.content.feed(data.data)
+            if not data.more_data:
                 yield self._part.finish()
-                self._part = None
                 self._mark()
 
     def _mark(self) -> None:
