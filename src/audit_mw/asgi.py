@@ -8,10 +8,11 @@
 #         fails it is not. All else is passed on first and noted afterwards.
 # Rule 4: whatever the application returns or raises goes on unchanged.
 from collections.abc import Awaitable, Callable, MutableMapping
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
-from audit_mw.asgi_head import field_lines, request_head, vouched
+from audit_mw.asgi_head import request_head, vouched
+from audit_mw.asgi_tell import TELL, is_start, payload
 from audit_mw.auditor import Auditor, Recorder
 from audit_mw.errors import AuditUnavailable
 
@@ -53,7 +54,9 @@ class AsgiAuditMiddleware:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = self._auditor.begin(request_head(scope), lambda: vouched(scope))
+            recorder = self._auditor.begin(
+                lambda: request_head(scope), lambda: vouched(scope)
+            )
         except AuditUnavailable:
             return await _refuse_http(send)
         exchange = recorder.exchange
@@ -71,24 +74,21 @@ class AsgiAuditMiddleware:
 
         async def tee_send(message: Message) -> None:
             nonlocal started
-            tell = _TELL.get(message["type"])
-            if tell is not None:
-                tell(recorder, message)
-            passed = message
-            if self._event_header and message["type"] == "http.response.start":
-                passed = _with_event(message, self._event_header, recorder.event)
-            await _hand_over(send, passed, recorder)
+            await _hand_over(send, message, recorder, self._event_header)
             started = started or message["type"] == "http.response.start"
 
         async def refuse() -> None:
             if not started:
-                await _refuse_http(send)
+                with suppress(OSError):  # the client may have left
+                    await _refuse_http(send)
 
         return await self._serve(scope, tee_receive, tee_send, recorder, refuse)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = self._auditor.begin(request_head(scope), lambda: vouched(scope))
+            recorder = self._auditor.begin(
+                lambda: request_head(scope), lambda: vouched(scope)
+            )
         except AuditUnavailable:
             return await _refuse_websocket(receive, send)
         exchange = recorder.exchange
@@ -97,15 +97,12 @@ class AsgiAuditMiddleware:
             message = await receive()
             kind = message["type"]
             if kind == "websocket.receive":
-                exchange.message_in(_payload(message))
+                exchange.message_in(payload(message))
             elif kind == "websocket.disconnect":
                 exchange.disconnected(message.get("code", 1005))
             return message
 
         async def tee_send(message: Message) -> None:
-            tell = _TELL.get(message["type"])
-            if tell is not None:
-                tell(recorder, message)
             await _hand_over(send, message, recorder)
 
         async def refuse() -> None:
@@ -123,24 +120,22 @@ class AsgiAuditMiddleware:
     ) -> Any:
         try:
             result = await self.app(scope, receive, send)
-        except BaseException as error:
+        except Exception as error:
+            caught = recorder.refused
             recorder.failed(error)
-            try:
+            await _end(recorder, refuse)
+            if recorder.refused is not caught:
+                raise recorder.refused from error  # type: ignore[misc] # it is set
+            raise
+        except BaseException as error:
+            # Who cancels or stops us waits for this very exception, and sends nothing.
+            recorder.failed(error)
+            with suppress(AuditUnavailable):
                 recorder.end()
-            except AuditUnavailable as unavailable:
-                await refuse()
-                raise unavailable from error
-            if error is recorder.refused:
-                await refuse()
             raise
-        try:
-            recorder.end()
-        except AuditUnavailable:
-            await refuse()
-            raise
+        await _end(recorder, refuse)
         if recorder.refused is not None:
-            # The application caught it and went on as if it had answered.
-            await refuse()
+            # Be it now or before: the application may have caught it and gone on.
             raise recorder.refused
 
         return result
@@ -173,80 +168,38 @@ class AsgiAuditMiddleware:
         return await self.app(scope, tee_receive, tee_send)
 
 
-async def _hand_over(send: Send, message: Message, recorder: Recorder) -> None:
+async def _hand_over(
+    send: Send, message: Message, recorder: Recorder, event_header: bytes | None = None
+) -> None:
+    over = recorder.committed
+    tell = TELL.get(message["type"])
+    if is_start(message):
+        message = _readable(message)
+    if tell is not None:
+        tell(recorder, message)
+    if event_header and message["type"] == "http.response.start":
+        message = _with_event(message, event_header, recorder.event)
     try:
         await send(message)
     except BaseException as error:
-        # OSError is how a server tells that the client left (ASGI 2.4).
-        if recorder.committed or isinstance(error, OSError):
-            recorder.undelivered()
+        recorder.undelivered(error, over=over)
         raise
 
 
-# --- what a message tells; a message of another type is passed on and nothing else
+async def _end(recorder: Recorder, refuse: Callable[[], Awaitable[None]]) -> None:
+    with suppress(AuditUnavailable):
+        recorder.end()
+    if recorder.refused is not None:
+        await refuse()
 
 
-def _tell_start(recorder: Recorder, message: Message) -> None:
-    fields = field_lines(message.get("headers"))
-    trailers = bool(message.get("trailers", False))
-    recorder.start(message["status"], fields, trailers=trailers)
+def _readable(message: Message) -> Message:
+    # ASGI lets headers be any iterable, so also one that can be read only once.
+    headers = message.get("headers")
+    if headers is None or isinstance(headers, (list, tuple)):
+        return message
 
-
-def _tell_body(recorder: Recorder, message: Message) -> None:
-    more = bool(message.get("more_body", False))
-    recorder.send(len(message.get("body") or b""), more=more)
-
-
-def _tell_trailers(recorder: Recorder, message: Message) -> None:
-    recorder.send_trailers(more=bool(message.get("more_trailers", False)))
-
-
-def _tell_path(recorder: Recorder, message: Message) -> None:
-    # http.response.pathsend: the server reads the file, so its size is what is known.
-    try:
-        size = Path(message["path"]).stat().st_size
-    except OSError:
-        size = 0
-    recorder.send(size, more=False, estimated=True)
-
-
-def _tell_zerocopy(recorder: Recorder, message: Message) -> None:
-    more = bool(message.get("more_body", False))
-    recorder.send(message.get("count") or 0, more=more, estimated=True)
-
-
-def _tell_accept(recorder: Recorder, _message: Message) -> None:
-    recorder.exchange.accept()
-
-
-def _tell_message(recorder: Recorder, message: Message) -> None:
-    recorder.exchange.message_out(_payload(message))
-
-
-def _tell_close(recorder: Recorder, message: Message) -> None:
-    recorder.close_socket(message.get("code", 1000))
-
-
-_TELL: dict[str, Callable[[Recorder, Message], None]] = {
-    "http.response.start": _tell_start,
-    "http.response.body": _tell_body,
-    "http.response.trailers": _tell_trailers,
-    "http.response.pathsend": _tell_path,
-    "http.response.zerocopysend": _tell_zerocopy,
-    "websocket.accept": _tell_accept,
-    "websocket.send": _tell_message,
-    "websocket.close": _tell_close,
-    "websocket.http.response.start": _tell_start,
-    "websocket.http.response.body": _tell_body,
-}
-
-
-def _payload(message: Message) -> bytes:
-    text = message.get("text")
-    if text is not None:
-        return str(text).encode(errors="surrogatepass")
-
-    return message.get("bytes") or b""
+    return {**message, "headers": list(headers)}
 
 
 # --- refusal

@@ -47,19 +47,26 @@ class Auditor:
         Raises:
             AuditUnavailable: it takes no record.
         """
-        self._compile()
+        self._open()
+
+    def _open(self) -> Rules:
+        rules = self._compile()
         self._writer.open()
+
+        return rules
 
     def close(self) -> None:
         """Let go of all files; the next request opens them again."""
         self._writer.close()
 
-    def begin(self, head: RequestHead, vouch: Callable[[], Vouched]) -> Recorder:
+    def begin(
+        self, head: Callable[[], RequestHead], vouch: Callable[[], Vouched]
+    ) -> Recorder:
         """
         Return the recorder of a request that may be served.
 
         Args:
-            head: what is known before the application is called.
+            head: gives what is known before the application is called.
             vouch: is asked, before the record is made, for user and action.
 
         Raises:
@@ -68,11 +75,11 @@ class Auditor:
         """
         event, now = self._ids.make()
         try:
-            rules = self._rules or self._compile()
+            rules = self._rules or self._open()
             self._writer.ready()
             if self._refused.count:
                 self._refused.record(self._refused_event)
-            exchange = Exchange(rules, head, event, now, time.monotonic_ns())
+            exchange = Exchange(rules, head(), event, now, time.monotonic_ns())
         except Exception as error:
             self._refused.note(now)
             if isinstance(error, AuditUnavailable):

@@ -135,6 +135,10 @@ class Exchange:
         """Take a chunk of the response; return whether it is the last message."""
         if self.finished:
             return False
+        if not self.has_started:
+            self.end_early()
+        if estimated and not more and self._declared is not None:
+            length = max(self._declared - self._sent, 0)
         self._sent += length
         self._estimated = self._estimated or estimated
         if self._trailers:
@@ -207,7 +211,7 @@ class Exchange:
 
     def end_early(self) -> bool:
         """Note the end without a last message; return whether that cut it short."""
-        if self._head.type == "websocket" and self.has_started:
+        if self._socket.accepted:
             return self._gone or self._broken
         if not self._gone and not self._broken:
             self._broken = True

@@ -106,11 +106,19 @@ class Recorder:
 
     # --- the end
 
-    def undelivered(self) -> None:
-        """Note that the server did not take what it was handed."""
+    def undelivered(self, error: BaseException, *, over: bool) -> None:
+        """
+        Note that the server raised `error` and took nothing.
+
+        Args:
+            error: as it was raised.
+            over: the record was committed before this message: it says nothing of it.
+        """
+        if over:
+            return
         if self._committed:
             self._add_fault("the server did not take the last message", "")
-        else:
+        elif isinstance(error, OSError):  # the client left (ASGI 2.4)
             self._exchange.gone()
 
     def failed(self, error: BaseException) -> None:
@@ -145,6 +153,7 @@ class Recorder:
         """
         if self._committed:
             return
+        self._raise_again()
         try:
             self._writer.commit(self._finish(delivery))
         except AuditUnavailable as error:

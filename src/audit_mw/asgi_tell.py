@@ -1,0 +1,96 @@
+# What a message that an application sends tells, by its type. A message of another type
+# is passed on, and tells nothing.
+import os
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from audit_mw.asgi_head import field_lines
+from audit_mw.auditor import Recorder
+
+__all__ = ["TELL", "is_start", "payload"]
+
+Message = MutableMapping[str, Any]
+
+
+def is_start(message: Message) -> bool:
+    """Tell whether `message` starts a response."""
+    return TELL.get(message["type"]) is _tell_start
+
+
+def _tell_start(recorder: Recorder, message: Message) -> None:
+    fields = field_lines(message.get("headers"))
+    trailers = bool(message.get("trailers", False))
+    recorder.start(message["status"], fields, trailers=trailers)
+
+
+def _tell_body(recorder: Recorder, message: Message) -> None:
+    more = bool(message.get("more_body", False))
+    recorder.send(len(message.get("body") or b""), more=more)
+
+
+def _tell_trailers(recorder: Recorder, message: Message) -> None:
+    recorder.send_trailers(more=bool(message.get("more_trailers", False)))
+
+
+def _tell_path(recorder: Recorder, message: Message) -> None:
+    # http.response.pathsend: the server reads the file, so its size is what is known.
+    try:
+        size = Path(message["path"]).stat().st_size
+    except (OSError, ValueError):  # ValueError: a NUL in it
+        size = 0
+    recorder.send(size, more=False, estimated=True)
+
+
+def _tell_zerocopy(recorder: Recorder, message: Message) -> None:
+    # http.response.zerocopysend: without a count it is all that is left of the file.
+    count = message.get("count")
+    if count is None:
+        count = _left(message.get("file"), message.get("offset"))
+    recorder.send(count, more=bool(message.get("more_body", False)), estimated=True)
+
+
+def _left(file: Any, offset: int | None) -> int:
+    with suppress(OSError, ValueError, TypeError):
+        fd = file.fileno() if hasattr(file, "fileno") else file
+        if offset is None:
+            offset = os.lseek(fd, 0, os.SEEK_CUR)
+        return max(os.fstat(fd).st_size - offset, 0)
+
+    return 0
+
+
+def _tell_accept(recorder: Recorder, _message: Message) -> None:
+    recorder.exchange.accept()
+
+
+def _tell_message(recorder: Recorder, message: Message) -> None:
+    recorder.exchange.message_out(payload(message))
+
+
+def _tell_close(recorder: Recorder, message: Message) -> None:
+    recorder.close_socket(message.get("code", 1000))
+
+
+TELL: dict[str, Callable[[Recorder, Message], None]] = {
+    "http.response.start": _tell_start,
+    "http.response.body": _tell_body,
+    "http.response.trailers": _tell_trailers,
+    "http.response.pathsend": _tell_path,
+    "http.response.zerocopysend": _tell_zerocopy,
+    "websocket.accept": _tell_accept,
+    "websocket.send": _tell_message,
+    "websocket.close": _tell_close,
+    "websocket.http.response.start": _tell_start,
+    "websocket.http.response.body": _tell_body,
+}
+
+
+def payload(message: Message) -> bytes:
+    """Return what a message of a websocket carries."""
+    text = message.get("text")
+    if text is not None:
+        return str(text).encode(errors="surrogatepass")
+
+    return message.get("bytes") or b""

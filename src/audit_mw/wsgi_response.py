@@ -1,0 +1,215 @@
+# A WSGI response on its way to the server: `start_response`, `write`, and the result.
+#
+# Rule 1: a list, a tuple and the server's file wrapper go on as the very objects that
+#         they are; servers look at their type and length. They give no hook after the
+#         return, so their record is committed when the application returns them.
+# Rule 2: of any other iterable each chunk passes as it comes. The record is committed
+#         before the chunk that reaches Content-Length, else before the end is told.
+# Rule 3: the server judges a start before we note it, and whether it is too late to
+#         take one back.
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from audit_mw.auditor import Recorder
+from audit_mw.errors import AuditUnavailable
+from audit_mw.wsgi_result import close, file_size, is_file, is_plain, size
+
+__all__ = ["Environ", "Response", "StartResponse", "end", "refuse"]
+
+Environ = dict[str, Any]
+Write = Callable[[bytes], Any]
+StartResponse = Callable[..., Write]
+Headers = Iterable[tuple[str, str]]
+
+# No Content-Length: some servers keep that of a start which this one takes back.
+_REFUSAL = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "5")]
+
+
+def refuse(
+    environ: Environ, start_response: StartResponse, *exc_info: Any
+) -> list[bytes]:
+    """Answer 503; with exc_info in the place of what was started before."""
+    start_response("503 Service Unavailable", list(_REFUSAL), *exc_info)
+
+    # Not every server drops the body of an answer to HEAD.
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [b"Service Unavailable\n"]
+
+
+def end(recorder: Recorder, error: BaseException) -> None:
+    """Record that `error` leaves the application."""
+    recorder.failed(error)
+    try:
+        recorder.end()
+    except AuditUnavailable as unavailable:
+        # Who stops us waits for this very exception, and sends nothing.
+        if isinstance(error, Exception):
+            raise unavailable from error
+
+
+class Response:
+    """`start_response`, `write`, and what becomes of the result."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        environ: Environ,
+        start_response: StartResponse,
+        event_header: str | None,
+    ) -> None:
+        self.recorder = recorder
+        self._environ = environ
+        self._start_response = start_response
+        self._event_header = event_header
+        self._bodiless = False
+
+    def start(self, status: str, headers: Headers, *more: Any, **named: Any) -> Write:
+        """Take the application's `start_response`."""
+        if self.recorder.refused is not None:
+            raise self.recorder.refused
+        sent = headers
+        if self._event_header:
+            sent = [*headers, (self._event_header, self.recorder.event)]
+        write = self._start_response(status, sent, *more, **named)
+        # WSGI holds a start back until there is a body, so it is no last message yet.
+        self._bodiless = self.recorder.exchange.start(_code(status), _fields(headers))
+
+        def tee_write(chunk: bytes) -> Any:
+            over = self.recorder.committed
+            self.passing(chunk)
+            try:
+                return write(chunk)
+            except BaseException as error:
+                self.recorder.undelivered(error, over=over)
+                raise
+
+        return tee_write
+
+    def passing(self, chunk: bytes) -> None:
+        """Tell of a chunk before it passes."""
+        if self._bodiless and not self.recorder.committed:
+            self.recorder.commit()
+        else:
+            self.recorder.send(size((chunk,)), more=True)
+
+    def returned(self, result: Any) -> Iterable[bytes]:
+        """Return what goes to the server in the place of `result`."""
+        if is_plain(result):
+            return self._whole(result, size(result), estimated=False)
+        if is_file(result, self._environ):
+            return self._whole(result, file_size(result), estimated=True)
+        if hasattr(type(result), "__len__"):
+            return _SizedTee(result, self)
+
+        return _Tee(result, self)
+
+    def _whole(self, result: Any, length: int, *, estimated: bool) -> Iterable[bytes]:
+        try:
+            if self._bodiless:
+                self.recorder.commit()
+            else:
+                self.recorder.send(length, more=False, estimated=estimated)
+        except AuditUnavailable as error:
+            close(result)
+            return self.refuse(error)
+
+        return result  # type: ignore[no-any-return] # the very object
+
+    def refuse(self, error: AuditUnavailable) -> list[bytes]:
+        """Take the start back, if nothing was sent yet; else the server raises."""
+        exc_info = (type(error), error, error.__traceback__)
+
+        return refuse(self._environ, self._start_response, exc_info)
+
+
+class _Tee:
+    """An iterable that tells what passes; closed once, with what it is around."""
+
+    def __init__(self, result: Any, response: Response) -> None:
+        self._result = result
+        self._response = response
+        self._recorder = response.recorder
+        self._iterator: Iterator[bytes] | None = None
+        self._refusal: Iterator[bytes] | None = None
+        self._closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._refusal is not None:
+            return next(self._refusal)
+        chunk: bytes = self._pull()
+        try:
+            if chunk is not _END:
+                self._response.passing(chunk)
+                return chunk
+            self._recorder.send(0, more=False)
+        except AuditUnavailable as error:
+            self._refusal = iter(self._response.refuse(error))
+            return next(self._refusal)
+        raise StopIteration
+
+    def _pull(self) -> Any:
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._result)
+            return next(self._iterator, _END)
+        except BaseException as error:
+            if error is self._recorder.refused:
+                return _END  # to be told, which raises it again
+            end(self._recorder, error)
+            raise
+
+    def close(self) -> None:
+        """Close the application's iterable; what is not recorded yet is cut short."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            close(self._result)
+        except BaseException as error:
+            self._abandon()
+            end(self._recorder, error)
+            raise
+        self._abandon()
+        self._recorder.end()
+
+    def _abandon(self) -> None:
+        # The server closes early when the client is gone.
+        if not self._recorder.committed and self._recorder.refused is None:
+            self._recorder.exchange.gone()
+
+    def __del__(self) -> None:
+        # A server that forgets close() must not cost the record.
+        with suppress(Exception):
+            if not self._closed:
+                self._abandon()
+                self._recorder.end()
+
+
+_END: Any = object()
+
+
+class _SizedTee(_Tee):
+    """Around a sequence that is no list: servers take Content-Length from `len`."""
+
+    def __len__(self) -> int:
+        return len(self._result)
+
+
+def _code(status: str) -> int:
+    digits = str(status)[:3]
+
+    return int(digits) if digits.isascii() and digits.isdigit() else 0
+
+
+def _fields(headers: Headers) -> list[tuple[bytes, bytes]]:
+    with suppress(TypeError, ValueError):  # no pairs: the server's to judge
+        return [(_latin(name).lower(), _latin(value)) for name, value in headers]
+
+    return []
+
+
+def _latin(text: object) -> bytes:
+    return str(text).encode("latin-1", "replace")

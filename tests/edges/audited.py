@@ -1,0 +1,71 @@
+# AuditMiddleware around applications that share one trail, and that trail read again.
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from audit_mw import AuditMiddleware
+from audit_mw.event import Event
+from audit_mw.trail.reader import Damage, read_segment, segments
+from audit_mw.trail.record import Record
+
+__all__ = ["KEY", "Audited", "around", "read_trail"]
+
+KEY = bytes(range(32))
+
+
+class Audited:
+    """
+    Wraps applications; all write to one trail.
+
+    Args:
+        trail: its directory.
+    """
+
+    def __init__(self, trail: Path) -> None:
+        self.trail = trail
+        self._made: list[Any] = []
+
+    def __call__(self, app: Any, **options: Any) -> Any:
+        """Return `app`, wrapped."""
+        options = {"trail": str(self.trail), "service": "edges", "key": KEY} | options
+        middleware = AuditMiddleware(app, **options)
+        self._made.append(middleware)
+
+        return middleware
+
+    def events(self, stream: str = "request") -> list[Event]:
+        """Return the events of a stream, in the order of their records."""
+        return read_trail(self.trail, stream)
+
+    def event(self) -> Event:
+        """Return the one event of the request stream."""
+        (event,) = self.events()
+
+        return event
+
+    def faults(self) -> list[Event]:
+        """Return the events of the fault stream."""
+        return self.events("fault")
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for middleware in self._made:
+            middleware._auditor.close()
+
+
+def around(middleware: Any) -> Callable[[Any], Any]:
+    """Return a function that puts `middleware`, as it is, around another application."""
+
+    def put(app: Any) -> Any:
+        middleware.app = app
+        return middleware
+
+    return put
+
+
+def read_trail(trail: Path, stream: str = "request") -> list[Event]:
+    """Return the events of a stream; a damaged line is a failure."""
+    items = [item for path in segments(trail, stream) for item in read_segment(path)]
+    assert [item for item in items if isinstance(item, Damage)] == []
+
+    return [item.event for item in items if isinstance(item, Record)]
