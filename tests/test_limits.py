@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.canary.drive import Request, drive_asgi
 from tests.edges.audited import read_trail
 
+from audit_mw.body_params import BodyParams
 from audit_mw.config import Config
 from audit_mw.event import Event, Hole, Opaque, Param, Rest, Spilled, Unread
 from audit_mw.gathering import Gathering
@@ -266,16 +267,18 @@ def test_bounds_hold(pieces: list[bytes], max_params: int, max_spill: int) -> No
 def test_memory_of_a_hostile_form(byte: bytes) -> None:
     """A form of 256 kB of separators is read to its end in a bounded memory."""
     config = Config.load({}, {})
-    gathering = Gathering(config, Redactor(config, Keyring(b"k" * 32)), encode_param)
+    redactor = Redactor(config, Keyring(b"k" * 32))
+    gathering = Gathering(config, redactor, encode_param)
+    body = BodyParams(config, redactor, gathering, FORM[1])
     parser = FormParser(config.max_body)
     chunk = byte * (16_384 // len(byte))
     tracemalloc.start()
     try:
         for _ in range(16):
             for pair in parser.feed(chunk):
-                gathering.add_piece(pair, FORM[1])
+                body.add(pair)
         for pair in parser.finish():
-            gathering.add_piece(pair, FORM[1])
+            body.add(pair)
         gathering.finish()
         _, peak = tracemalloc.get_traced_memory()
     finally:

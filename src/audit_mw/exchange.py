@@ -14,6 +14,7 @@
 # (Longer than 250 lines, since a state machine that is cut in two has two states.)
 from collections.abc import Callable, Iterable
 
+from audit_mw.body_params import BodyParams
 from audit_mw.event import Event, Param, RequestHead, Text
 from audit_mw.gathering import Gathering
 from audit_mw.head_lines import (
@@ -77,6 +78,9 @@ class Exchange:
         # The request, as far as the application read it.
         self._body = rules.choose_body(head.fields) if head.type == "request" else None
         self._expected = expect_body(head)
+        self._body_params = BodyParams(
+            rules.config, rules.redactor, self._gathering, self._expected.media_type
+        )
         self._read = 0
         self._ended = False
         # The response, as far as the application gave it.
@@ -107,7 +111,7 @@ class Exchange:
 
     def _add_pieces(self, pieces: Iterable[Piece[str]]) -> None:
         for piece in pieces:
-            self._gathering.add_piece(piece, self._expected.media_type)
+            self._body_params.add(piece)
 
     # --- the response, before it is handed over
 

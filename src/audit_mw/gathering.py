@@ -15,25 +15,16 @@ from collections.abc import Callable, Iterable
 
 from audit_mw.config import Config
 from audit_mw.event import (
-    Hole,
-    JsonText,
-    Opaque,
     Param,
-    Redacted,
     Spilled,
     Text,
     Unread,
-    Upload,
     Value,
 )
-from audit_mw.policy.names import OPAQUE, PASSWORD
+from audit_mw.policy.names import PASSWORD
 from audit_mw.policy.redaction import Redactor
 from audit_mw.spilling import RestOfParams, Spilling
-from audit_mw.wire.body import LongPair, Piece
 from audit_mw.wire.head import Pair
-from audit_mw.wire.json import Member, Prefix
-from audit_mw.wire.multipart import FieldPart, FilePart, Tail
-from audit_mw.wire.query import Long
 
 __all__ = ["Gathering"]
 
@@ -67,12 +58,9 @@ class Gathering:
         self._params: list[Param] = []
         self._rest: RestOfParams | None = None
         self.spilling = Spilling(config)
-        self._prefixes: dict[Prefix, Hole] = {}
         self.sent_as: list[object] = []
         self.secrets: list[bytes] = []
         self.has_password = False
-
-    # --- what the parsers found
 
     def add_pairs(self, source: str, pairs: Iterable[Pair]) -> None:
         """Take pairs of a query, a form or a cookie line."""
@@ -86,146 +74,28 @@ class Gathering:
             self._rest.add(_code_bland(source, pair))
             return
         name = self._redactor.text(pair.name)
-        value = self._value(cls, pair.value)
+        value = self.value(cls, pair.value)
         classed = not isinstance(value, bytes) and value is not None
         sent = None if classed or name != pair.name else pair.sent
         self.add(source, name, value, sent)
-
-    def add_piece(self, piece: Piece[str], media_type: bytes | None) -> None:
-        """Take a piece of a body; `media_type` is the body's, as sent."""
-        if isinstance(piece, Pair):
-            self.add_pair("form", piece)
-        elif isinstance(piece, Member):
-            self._add_member(piece)
-        elif isinstance(piece, FieldPart):
-            self._add_field_part(piece)
-        elif isinstance(piece, FilePart):
-            self._add_file_part(piece)
-        elif isinstance(piece, Tail):
-            self.add("body", None, self._tail(piece, media_type))
-        else:
-            self._add_long_pair(piece)
 
     def add_unread(self, declared: int | None, read: int) -> None:
         """Note that the application did not read the body to its end."""
         self.add("body", None, Unread(declared, read))
 
-    def _add_member(self, member: Member[str]) -> None:
-        value: Value
-        if member.is_string:
-            value = self._value(member.tag, member.value)
-        elif member.tag is not None and member.value[:1] in b"-0123456789":
-            value = self._withhold(member.tag, member.value)
-        else:
-            value = self._redactor.value(None, member.value)
-            if isinstance(value, bytes):
-                value = self._json(value)
-        name: Text = self._redactor.text(member.name)
-        if member.prefix is not None:
-            name = (self._prefix(member.prefix), *_parts(name))
-        self.add("json", name, value)
-
-    def _json(self, text: bytes) -> Value:
-        if not self.spilling.is_long(text):
-            return JsonText(text)
-
-        return Spilled(len(text), self.spilling.spill(text))
-
-    def _prefix(self, prefix: Prefix) -> Hole:
-        hole = self._prefixes.get(prefix)
-        if hole is None:
-            hole = self._prefixes[prefix] = self._new_prefix(prefix)
-
-        return hole
-
-    def _new_prefix(self, prefix: Prefix) -> Hole:
-        if prefix.len > self.spilling.room:
-            self.spilling.note_cut(prefix.len)
-            return Hole(prefix.len, OPAQUE)
-        text = prefix.text()
-        if self._redactor.finds(text):
-            return Hole(prefix.len, OPAQUE)
-
-        return Hole(prefix.len, sha256=self.spilling.spill(text))
-
-    def _add_field_part(self, part: FieldPart) -> None:
-        name = part.name or b""
-        cls = self._redactor.classify(name)
-        if isinstance(part.value, Long):
-            value = self._long(cls, part.value)
-        else:
-            value = self._value(cls, part.value)
-        odd = part.sent is not None and not self._redactor.finds(part.sent)
-        self.add(
-            "form",
-            None if part.name is None else self._redactor.text(name),
-            value,
-            (part.sent, None) if odd and part.sent is not None else None,
-        )
-
-    def _add_file_part(self, part: FilePart) -> None:
-        name = part.name or b""
-        cls = self._redactor.classify(name)
-        value: Value = Upload(
-            self.spilling.bound(self._redactor.text(part.filename)),
-            self._maybe_text(part.type),
-            part.content.len,
-            part.content.sha256,
-        )
-        if cls is not None:
-            value = Redacted(part.content.len, cls)
-        self.add(
-            "file", None if part.name is None else self._redactor.text(name), value
-        )
-
-    def _maybe_text(self, text: bytes | None) -> Text | None:
-        if text is None:
-            return None
-
-        return self.spilling.bound(self._redactor.text(text))
-
-    def _add_long_pair(self, pair: LongPair) -> None:
-        name, value = pair
-        if isinstance(name, Long):
-            self.spilling.note_cut(name.len)
-            shown: Text = (Hole(name.len, sha256=name.sha256),)
-            cls = None
-        else:
-            shown = self._redactor.text(name)
-            cls = self._redactor.classify(name)
-        self.add("form", shown, None if value is None else self._long(cls, value))
-
-    def _long(self, cls: str | None, value: Long) -> Value:
-        if cls is not None:
-            return Redacted(value.len, cls)
-        self.spilling.note_cut(value.len)
-
-        return Spilled(value.len, value.sha256)
-
-    def _tail(self, tail: Tail, media_type: bytes | None) -> Value:
-        name = (media_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
-        allowed = name in self._config.opaque_types
-        if tail.held is not None and (allowed or self._may_keep(tail.held)):
-            return tail.held
-        if allowed and tail.sha256:
-            return self._long(None, Long(tail.len, tail.sha256))
-
-        return Opaque(tail.len, self._maybe_text(media_type))
-
-    def _may_keep(self, body: bytes) -> bool:
-        return _is_text(body) and not self._redactor.names_secret(body)
-
     # --- secrets
 
-    def _value(self, cls: str | None, value: bytes | None) -> Value:
+    def value(self, cls: str | None, value: bytes | None) -> Value:
+        """Return a value as it may be kept; `cls` is the class of its name."""
         if value is None:
             return None
         if cls is not None:
-            return self._withhold(cls, value)
+            return self.withhold(cls, value)
 
         return self._redactor.value(None, value)
 
-    def _withhold(self, cls: str, value: bytes) -> Value:
+    def withhold(self, cls: str, value: bytes) -> Value:
+        """Return what stands in the place of a secret value."""
         self.remember(value)
         self.has_password = self.has_password or bool(cls == PASSWORD and value)
 
@@ -306,19 +176,3 @@ def _code_bland(source: str, pair: Pair) -> bytes:
         return b'["%b","%b",null]' % (source.encode(), pair.name)
 
     return b'["%b","%b","%b"]' % (source.encode(), pair.name, pair.value)
-
-
-def _parts(text: Text) -> tuple[bytes | Hole, ...]:
-    return text if isinstance(text, tuple) else (text,)
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-
-    return not body.translate(None, _OF_TEXT)
-
-
-_OF_TEXT = b"\t\r\n" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))

@@ -1,0 +1,192 @@
+# What the parsers find in a body -> params.
+from audit_mw.config import Config
+from audit_mw.event import (
+    Hole,
+    JsonText,
+    Opaque,
+    Redacted,
+    Spilled,
+    Text,
+    Upload,
+    Value,
+)
+from audit_mw.gathering import Gathering
+from audit_mw.policy.names import OPAQUE
+from audit_mw.policy.redaction import Redactor
+from audit_mw.wire.body import LongPair, Piece
+from audit_mw.wire.head import Pair
+from audit_mw.wire.json import Member, Prefix
+from audit_mw.wire.multipart import FieldPart, FilePart, Tail
+from audit_mw.wire.query import Long
+
+__all__ = ["BodyParams"]
+
+
+class BodyParams:
+    """
+    The params of one body, added to what else is gathered.
+
+    Args:
+        config: the types that may be kept unread.
+        redactor: decides what is withheld.
+        gathering: takes the params.
+        media_type: the body's, as sent.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        redactor: Redactor,
+        gathering: Gathering,
+        media_type: bytes | None,
+    ) -> None:
+        self._config = config
+        self._redactor = redactor
+        self._gathering = gathering
+        self._spilling = gathering.spilling
+        self._media_type = media_type
+        self._prefixes: dict[Prefix, Hole] = {}
+
+    def add(self, piece: Piece[str]) -> None:
+        """Take a piece of the body."""
+        if isinstance(piece, Pair):
+            self._gathering.add_pair("form", piece)
+        elif isinstance(piece, Member):
+            self._add_member(piece)
+        elif isinstance(piece, FieldPart):
+            self._add_field_part(piece)
+        elif isinstance(piece, FilePart):
+            self._add_file_part(piece)
+        elif isinstance(piece, Tail):
+            self._gathering.add("body", None, self._tail(piece))
+        else:
+            self._add_long_pair(piece)
+
+    def _add_member(self, member: Member[str]) -> None:
+        value: Value
+        if member.is_string:
+            value = self._gathering.value(member.tag, member.value)
+        elif member.tag is not None and member.value[:1] in b"-0123456789":
+            value = self._gathering.withhold(member.tag, member.value)
+        else:
+            value = self._redactor.value(None, member.value)
+            if isinstance(value, bytes):
+                value = self._json(value)
+        name: Text = self._redactor.text(member.name)
+        if member.prefix is not None:
+            name = (self._prefix(member.prefix), *_parts(name))
+        self._gathering.add("json", name, value)
+
+    def _json(self, text: bytes) -> Value:
+        if not self._spilling.is_long(text):
+            return JsonText(text)
+
+        return Spilled(len(text), self._spilling.spill(text))
+
+    def _prefix(self, prefix: Prefix) -> Hole:
+        hole = self._prefixes.get(prefix)
+        if hole is None:
+            hole = self._prefixes[prefix] = self._new_prefix(prefix)
+
+        return hole
+
+    def _new_prefix(self, prefix: Prefix) -> Hole:
+        if prefix.len > self._spilling.room:
+            self._spilling.note_cut(prefix.len)
+            return Hole(prefix.len, OPAQUE)
+        text = prefix.text()
+        if self._redactor.finds(text):
+            return Hole(prefix.len, OPAQUE)
+
+        return Hole(prefix.len, sha256=self._spilling.spill(text))
+
+    def _add_field_part(self, part: FieldPart) -> None:
+        name = part.name or b""
+        cls = self._redactor.classify(name)
+        if isinstance(part.value, Long):
+            value = self._long(cls, part.value)
+        else:
+            value = self._gathering.value(cls, part.value)
+        odd = part.sent is not None and not self._redactor.finds(part.sent)
+        self._gathering.add(
+            "form",
+            None if part.name is None else self._redactor.text(name),
+            value,
+            (part.sent, None) if odd and part.sent is not None else None,
+        )
+
+    def _add_file_part(self, part: FilePart) -> None:
+        name = part.name or b""
+        cls = self._redactor.classify(name)
+        value: Value = Upload(
+            self._spilling.bound(self._redactor.text(part.filename)),
+            self._maybe_text(part.type),
+            part.content.len,
+            part.content.sha256,
+        )
+        if cls is not None:
+            value = Redacted(part.content.len, cls)
+        self._gathering.add(
+            "file", None if part.name is None else self._redactor.text(name), value
+        )
+
+    def _maybe_text(self, text: bytes | None) -> Text | None:
+        if text is None:
+            return None
+
+        return self._spilling.bound(self._redactor.text(text))
+
+    def _add_long_pair(self, pair: LongPair) -> None:
+        name, value = pair
+        if isinstance(name, Long):
+            self._spilling.note_cut(name.len)
+            shown: Text = (Hole(name.len, sha256=name.sha256),)
+            cls = None
+        else:
+            shown = self._redactor.text(name)
+            cls = self._redactor.classify(name)
+        self._gathering.add(
+            "form", shown, None if value is None else self._long(cls, value)
+        )
+
+    def _long(self, cls: str | None, value: Long) -> Value:
+        if cls is not None:
+            return Redacted(value.len, cls)
+        self._spilling.note_cut(value.len)
+
+        return Spilled(value.len, value.sha256)
+
+    def _tail(self, tail: Tail) -> Value:
+        name = (
+            (self._media_type or b"")
+            .partition(b";")[0]
+            .strip()
+            .lower()
+            .decode("latin-1")
+        )
+        allowed = name in self._config.opaque_types
+        if tail.held is not None and (allowed or self._may_keep(tail.held)):
+            return tail.held
+        if allowed and tail.sha256:
+            return self._long(None, Long(tail.len, tail.sha256))
+
+        return Opaque(tail.len, self._maybe_text(self._media_type))
+
+    def _may_keep(self, body: bytes) -> bool:
+        return _is_text(body) and not self._redactor.names_secret(body)
+
+
+def _parts(text: Text) -> tuple[bytes | Hole, ...]:
+    return text if isinstance(text, tuple) else (text,)
+
+
+def _is_text(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+
+    return not body.translate(None, _OF_TEXT)
+
+
+_OF_TEXT = b"\t\r\n" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
