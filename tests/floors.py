@@ -52,7 +52,7 @@ FLOORS = (
     ),
     Floor(
         "exchange",
-        "exchange gathering head_lines rules spilling websocket",
+        "body_params exchange gathering head_lines rules spilling websocket",
         "exchange policy wire vocabulary",
     ),
     Floor("policy", "policy", "policy wire vocabulary"),
@@ -65,7 +65,7 @@ FLOORS = (
         "click",
     ),
     Floor("trail", "trail", "trail vocabulary", "orjson xxhash"),
-    Floor("vocabulary", "event config errors", "errors"),
+    Floor("vocabulary", "event config option_readers errors", "errors option_readers"),
 )
 # Clock, ids and bytes are arguments here.
 SANS_IO = "exchange policy wire event trail.encoding trail.record trail.params"

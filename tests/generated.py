@@ -3,6 +3,7 @@
 # A block stands between `<!-- NAME: begin -->` and `<!-- NAME: end -->` in any Markdown
 # file of the project. `python -m tests.generated --check` fails where the code says
 # something else than the file; `--write` brings the file up to date.
+import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ from audit_mw.trail.record import (
 
 ROOT = Path(__file__).parent.parent
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+TEST_SHA256 = hashlib.sha256(b"test").hexdigest()
 HMAC = "1c2d3e4f.66b80c3dddc06bfe62325dfdfc092e60"
 TIME = 1_795_238_767_123_456
 EVENT_ID = "019aa4f2-35c3-7a1b-8c4d-5e6f70819203"
@@ -205,7 +207,7 @@ def header_sample() -> str:
 
 def values_sample() -> str:
     """Show a line of the values stream, of a value shorter than one would be."""
-    return _fenced(encode_value_line(TIME, EVENT_ID, Spill(SHA256, b"test")))
+    return _fenced(encode_value_line(TIME, EVENT_ID, Spill(TEST_SHA256, b"test")))
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

@@ -11,7 +11,8 @@ from audit_mw.event import (
     Value,
 )
 from audit_mw.gathering import Gathering
-from audit_mw.policy.names import OPAQUE
+from audit_mw.policy.layers import is_text
+from audit_mw.policy.names import OPAQUE, TOKEN
 from audit_mw.policy.redaction import Redactor
 from audit_mw.wire.body import LongPair, Piece
 from audit_mw.wire.head import Pair
@@ -64,15 +65,17 @@ class BodyParams:
 
     def _add_member(self, member: Member[str]) -> None:
         value: Value
+        key = member.name.rpartition(b"/")[2]
+        cls = member.tag or self._redactor.class_of("json", key, member.value)
         if member.is_string:
-            value = self._gathering.value(member.tag, member.value)
-        elif member.tag is not None and member.value[:1] in b"-0123456789":
-            value = self._gathering.withhold(member.tag, member.value)
+            value = self._gathering.value(cls, member.value, key)
+        elif cls is not None and member.value[:1] in b"-0123456789":
+            value = self._gathering.withhold(cls, member.value)
         else:
-            value = self._redactor.value(None, member.value)
+            value = self._gathering.value(None, member.value)
             if isinstance(value, bytes):
                 value = self._json(value)
-        name: Text = self._redactor.text(member.name)
+        name = self._gathering.name(cls, member.name)
         if member.prefix is not None:
             name = (self._prefix(member.prefix), *_parts(name))
         self._gathering.add("json", name, value)
@@ -95,46 +98,58 @@ class BodyParams:
             self._spilling.note_cut(prefix.len)
             return Hole(prefix.len, OPAQUE)
         text = prefix.text()
-        if self._redactor.finds(text):
+        if isinstance(self._redactor.name(TOKEN, text), tuple):
             return Hole(prefix.len, OPAQUE)
 
         return Hole(prefix.len, sha256=self._spilling.spill(text))
 
     def _add_field_part(self, part: FieldPart) -> None:
-        name = part.name or b""
-        cls = self._redactor.classify(name)
+        name, sent = part.name or b"", part.sent
+        held = b"" if isinstance(part.value, Long) else part.value
+        cls = self._redactor.class_of("form", name, held)
+        if cls is None and sent is not None:
+            # Of two names one reader takes the first and another the last.
+            cls = self._redactor.class_in(sent)
         if isinstance(part.value, Long):
             value = self._long(cls, part.value)
         else:
-            value = self._gathering.value(cls, part.value)
-        odd = part.sent is not None and not self._redactor.finds(part.sent)
+            value = self._gathering.value(cls, part.value, name)
+        odd = sent is not None and not self._redactor.finds(sent)
         self._gathering.add(
             "form",
-            None if part.name is None else self._redactor.text(name),
+            None if part.name is None else self._gathering.name(cls, name),
             value,
-            (part.sent, None) if odd and part.sent is not None else None,
+            (sent, None) if odd and sent is not None else None,
         )
 
     def _add_file_part(self, part: FilePart) -> None:
         name = part.name or b""
         cls = self._redactor.classify(name)
         value: Value = Upload(
-            self._spilling.bound(self._redactor.text(part.filename)),
+            self._spilling.bound(self._gathering.text(part.filename)),
             self._maybe_text(part.type),
             part.content.len,
-            part.content.sha256,
+            None if self._is_secret(part) else part.content.sha256,
         )
         if cls is not None:
             value = Redacted(part.content.len, cls)
         self._gathering.add(
-            "file", None if part.name is None else self._redactor.text(name), value
+            "file", None if part.name is None else self._gathering.name(cls, name), value
         )
+
+    def _is_secret(self, part: FilePart) -> bool:
+        # Then even its digest would tell: of a small file the rest can be guessed.
+        if self._redactor.names_secret_file(part.filename):
+            return True
+        held = part.content.held
+
+        return held is not None and is_text(held) and self._redactor.finds(held)
 
     def _maybe_text(self, text: bytes | None) -> Text | None:
         if text is None:
             return None
 
-        return self._spilling.bound(self._redactor.text(text))
+        return self._spilling.bound(self._gathering.text(text))
 
     def _add_long_pair(self, pair: LongPair) -> None:
         name, value = pair
@@ -143,8 +158,8 @@ class BodyParams:
             shown: Text = (Hole(name.len, sha256=name.sha256),)
             cls = None
         else:
-            shown = self._redactor.text(name)
             cls = self._redactor.classify(name)
+            shown = self._gathering.name(cls, name)
         self._gathering.add(
             "form", shown, None if value is None else self._long(cls, value)
         )
@@ -170,23 +185,14 @@ class BodyParams:
         if allowed and tail.sha256:
             return self._long(None, Long(tail.len, tail.sha256))
 
+        for secret in self._redactor.secrets(tail.held or b""):
+            self._gathering.remember(secret)
+
         return Opaque(tail.len, self._maybe_text(self._media_type))
 
     def _may_keep(self, body: bytes) -> bool:
-        return _is_text(body) and not self._redactor.names_secret(body)
+        return is_text(body) and not self._redactor.names_secret(body)
 
 
 def _parts(text: Text) -> tuple[bytes | Hole, ...]:
     return text if isinstance(text, tuple) else (text,)
-
-
-def _is_text(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-
-    return not body.translate(None, _OF_TEXT)
-
-
-_OF_TEXT = b"\t\r\n" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))

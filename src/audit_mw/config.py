@@ -6,175 +6,41 @@
 #
 # Rule: a wrong value or an unknown name never waits for a request. It is a
 # ConfigError that names the option, where it was set, and what would be right.
-#
-# A reader takes what any of the three sources can hold (text, or the value itself)
-# and raises ValueError with the phrase that completes "option ... is ...:".
 import os
-import re
 import tomllib
-from base64 import b64decode
-from binascii import Error as BadBase64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Self
 
 from audit_mw.errors import ConfigError
+from audit_mw.option_readers import (
+    count,
+    one_of,
+    read_cookie_name,
+    read_field_name,
+    read_field_names,
+    read_key,
+    read_lower_words,
+    read_networks,
+    read_path,
+    read_patterns,
+    read_tls_fields,
+    read_word,
+)
 
 __all__ = ["Config", "option_rows"]
 
 PREFIX = "AUDIT_MW_"
 RESERVED = {"AUDIT_MW_APP", "AUDIT_MW_CONFIG"}  # name the app and the file
-KEY_BYTES = 32
-
-
-def _word(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError("give a text that is not empty")
-
-    return value.strip()
-
-
-def _one_of(*words: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if value not in words:
-            raise ValueError(f"give one of {', '.join(words)}")
-        return str(value)
-
-    return read
-
-
-def _words(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping)):
-        raise ValueError(  # noqa: TRY004 - a reader's one way to say what is wrong
-            "give a list of texts, or one text with commas between"
-        )
-    words = tuple(_word(item) for item in value if item != "")
-
-    return tuple(dict.fromkeys(words))
-
-
-def _lower_words(value: object) -> tuple[str, ...]:
-    return tuple(word.lower() for word in _words(value))
-
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
-
-
-def _field_name(value: object) -> str:
-    name = _word(value).lower()
-    if _TOKEN.fullmatch(name) is None:
-        raise ValueError("give the name of a header, such as x-forwarded-for")
-
-    return name
-
-
-def _field_names(value: object) -> tuple[str, ...]:
-    return tuple(_field_name(word) for word in _words(value))
-
-
-def _cookie_name(value: object) -> str:
-    name = _word(value)
-    if _TOKEN.fullmatch(name) is None:
-        raise ValueError("give the name of a cookie, such as sessionid")
-
-    return name
-
-
-def _networks(value: object) -> tuple[str, ...]:
-    return tuple(_network(word) for word in _words(value))
-
-
-def _network(word: str) -> str:
-    if word == "unix":
-        return word
-    try:
-        return str(_folded(ip_network(word)))
-    except ValueError as error:
-        raise ValueError(
-            f"{error}; give addresses, networks such as 10.0.0.0/8, or unix"
-        ) from None
-
-
-_MAPPED = IPv6Network("::ffff:0:0/96")
-
-
-def _folded(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
-    # Addresses are compared with IPv4-mapped ones folded, so this would match none.
-    if network.version == 4 or not network.subnet_of(_MAPPED):
-        return network
-    address = int(network.network_address) & 0xFFFF_FFFF
-
-    return IPv4Network((address, network.prefixlen - _MAPPED.prefixlen))
-
-
-_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
-_SIZE = re.compile(r"([0-9]{1,12})\s*([a-z]*)", re.IGNORECASE)
-
-
-def _count(least: int, most: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        match = _SIZE.fullmatch(str(value).strip())
-        unit = _UNITS.get(match[2].lower()) if match else None
-        if match is None or unit is None or isinstance(value, (bool, float)):
-            raise ValueError("give a whole number, or a size such as 64KiB or 1MiB")
-        number = int(match[1]) * unit
-        if not least <= number <= most:
-            raise ValueError(f"give {least} to {most}")
-        return number
-
-    return read
-
-
-def _patterns(value: object) -> tuple[str, ...]:
-    # A comma can stand in a pattern, so in the environment a space parts them.
-    words = tuple(value.split()) if isinstance(value, str) else _words(value)
-    for word in words:
-        try:
-            re.compile(word.encode())
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"{word!r} is no regular expression: {error}") from None
-
-    return words
-
-
-def _tls_fields(value: object) -> tuple[tuple[str, str], ...]:
-    if isinstance(value, str):
-        value = {
-            word.partition("=")[0].strip(): word.partition("=")[2]
-            for word in _words(value)
-        }
-    if not isinstance(value, Mapping) or set(value) - set(TLS_DETAILS):
-        raise ValueError(f"give header names for {', '.join(TLS_DETAILS)}")
-
-    return tuple((detail, _field_name(value[detail])) for detail in value)
-
-
-TLS_DETAILS = ("tls_version", "tls_cipher", "client_cert")
-
-
-def _key(value: object) -> bytes:
-    try:
-        key = (
-            value if isinstance(value, bytes) else b64decode(str(value), validate=True)
-        )
-    except (BadBase64, ValueError):
-        raise ValueError("give the key in base64") from None
-    if len(key) < KEY_BYTES:
-        raise ValueError(f"give at least {KEY_BYTES} random bytes, in base64")
-
-    return key
 
 
 def _option(default: Any, read: Callable[[object], Any], meaning: str) -> Any:
     return field(
         default=default,
         metadata={"read": read, "meaning": meaning},
-        repr=read is not _key,
+        repr=read is not read_key,
     )
 
 
@@ -188,69 +54,83 @@ class Config:
 
     interface: str = _option(
         "auto",
-        _one_of("auto", "asgi", "wsgi"),
+        one_of("auto", "asgi", "wsgi"),
         "`asgi` or `wsgi`; `auto` counts the parameters that the app requires",
     )
-    trail: str = _option("audit-trail", _word, "directory of the trail")
+    trail: str = _option("audit-trail", read_path, "directory of the trail")
     service: str | None = _option(
-        None, _word, "column service; else the app's own name, else the directory's"
+        None,
+        read_word,
+        "column service; else the app's own name, else the directory's",
     )
     trusted_proxies: tuple[str, ...] = _option(
-        (), _networks, "addresses, networks and `unix`, whose forwarding header counts"
+        (),
+        read_networks,
+        "addresses, networks and `unix`, whose forwarding header counts",
     )
     forwarded_by: str = _option(
-        "x-forwarded-for", _field_name, "the one header that those proxies set"
+        "x-forwarded-for", read_field_name, "the one header that those proxies set"
     )
     tls_fields: tuple[tuple[str, str], ...] = _option(
         (),
-        _tls_fields,
+        read_tls_fields,
         "headers in which those proxies tell `tls_version`, `tls_cipher`, "
         "`client_cert`: a table, or `tls_version=x-tls,...`",
     )
     session_cookie: str | None = _option(
-        None, _cookie_name, "cookie that holds the session id; else found by class"
+        None,
+        read_cookie_name,
+        "cookie that holds the session id; else found by class",
     )
     key: bytes | None = _option(
-        None, _key, "secret for keyed digests, base64, at least 32 bytes"
+        None,
+        read_key,
+        "secret for keyed digests, base64, at least 32 bytes",
     )
     key_file: str | None = _option(
-        None, _word, "file with that secret, raw; else one is made in the trail, 0600"
+        None,
+        read_path,
+        "file with that secret, raw; else one is made in the trail, 0600",
     )
     secret_names: tuple[str, ...] = _option(
-        (), _lower_words, "further names whose values are withheld"
+        (), read_lower_words, "further names whose values are withheld"
     )
     secret_patterns: tuple[str, ...] = _option(
-        (), _patterns, "regular expressions of further values to withhold"
+        (), read_patterns, "regular expressions of further values to withhold"
     )
     not_secret: tuple[str, ...] = _option(
-        (), _lower_words, "names that are no secret, whatever the classes say"
+        (),
+        read_lower_words,
+        "names that are no secret, whatever the classes say",
     )
     opaque_types: tuple[str, ...] = _option(
-        (), _lower_words, "media types of bodies to keep though no parser knows them"
+        (),
+        read_lower_words,
+        "media types of bodies to keep though no parser knows them",
     )
     record_fields: tuple[str, ...] = _option(
-        (), _field_names, "further headers to record"
+        (), read_field_names, "further headers to record"
     )
     rotate: str = _option(
-        "day", _one_of("day", "hour"), "a segment a `day` or an `hour`, in UTC"
+        "day", one_of("day", "hour"), "a segment a `day` or an `hour`, in UTC"
     )
     spill_over: int = _option(
-        256, _count(64, 4096), "bytes of a value beyond which it is spilled"
+        256, count(64, 4096), "bytes of a value beyond which it is spilled"
     )
     max_body: int = _option(
-        1 << 20, _count(1 << 10, 1 << 30), "bytes held of one value or JSON document"
+        1 << 20, count(1 << 10, 1 << 30), "bytes held of one value or JSON document"
     )
     max_spill: int = _option(
-        4 << 20, _count(0, 1 << 30), "bytes that one request may spill"
+        4 << 20, count(0, 1 << 30), "bytes that one request may spill"
     )
     max_params: int = _option(
-        1000, _count(1, 1_000_000), "params in one record; the rest is spilled"
+        1000, count(1, 1_000_000), "params in one record; the rest is spilled"
     )
     max_record: int = _option(
-        64 << 10, _count(32 << 10, 1 << 20), "bytes of one record; the rest is spilled"
+        64 << 10, count(32 << 10, 1 << 20), "bytes of one record; the rest is spilled"
     )
     event_header: str | None = _option(
-        None, _field_name, "response header that carries the event id"
+        None, read_field_name, "response header that carries the event id"
     )
 
     @classmethod

@@ -71,12 +71,17 @@ class JsonText:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded file: hashed as it streamed by, never held."""
+    """
+    An uploaded file: hashed as it streamed by, never held.
+
+    `sha256` is None where it would tell of a secret: of a private key, or of a small
+    text with a password in it.
+    """
 
     filename: Text | None
     type: Text | None
     len: int
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)

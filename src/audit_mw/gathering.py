@@ -14,13 +14,7 @@
 from collections.abc import Callable, Iterable
 
 from audit_mw.config import Config
-from audit_mw.event import (
-    Param,
-    Spilled,
-    Text,
-    Unread,
-    Value,
-)
+from audit_mw.event import Hole, Param, Redacted, Spilled, Text, Unread, Value
 from audit_mw.policy.names import PASSWORD
 from audit_mw.policy.redaction import Redactor
 from audit_mw.spilling import RestOfParams, Spilling
@@ -31,8 +25,10 @@ __all__ = ["Gathering"]
 # What a record needs beside its params: the columns that are texts are bounded by
 # `spill_over`, and details by the limits here. A quarter of the record is plenty.
 _SHARE = 3 / 4
-_SECRETS = 64  # withheld values that are remembered, to be found in exceptions
-_SECRET_BYTES = 1024
+# Withheld values that are remembered, to be found in exceptions.
+_SECRETS = 1024
+_SECRET_BYTES = 64 << 10
+_ALL_SECRET_BYTES = 1 << 20
 
 EncodeParam = Callable[[Param], bytes]
 Sent = tuple[bytes, bytes | None]
@@ -60,6 +56,7 @@ class Gathering:
         self.spilling = Spilling(config)
         self.sent_as: list[object] = []
         self.secrets: list[bytes] = []
+        self._secret_room = _ALL_SECRET_BYTES
         self.has_password = False
 
     def add_pairs(self, source: str, pairs: Iterable[Pair]) -> None:
@@ -69,12 +66,12 @@ class Gathering:
 
     def add_pair(self, source: str, pair: Pair, cls: str | None = None) -> None:
         """Take a pair; `cls` is its class if that is known before its name."""
-        cls = cls or self._redactor.classify(pair.name)
+        cls = cls or self._redactor.class_of(source, pair.name, pair.value or b"")
         if self._rest is not None and cls is None and _is_bland(pair):
             self._rest.add(_code_bland(source, pair))
             return
-        name = self._redactor.text(pair.name)
-        value = self.value(cls, pair.value)
+        name = self.name(cls, pair.name)
+        value = self.value(cls, pair.value, pair.name)
         classed = not isinstance(value, bytes) and value is not None
         sent = None if classed or name != pair.name else pair.sent
         self.add(source, name, value, sent)
@@ -85,14 +82,46 @@ class Gathering:
 
     # --- secrets
 
-    def value(self, cls: str | None, value: bytes | None) -> Value:
+    def value(
+        self, cls: str | None, value: bytes | None, name: bytes = b""
+    ) -> Value:
         """Return a value as it may be kept; `cls` is the class of its name."""
         if value is None:
             return None
         if cls is not None:
             return self.withhold(cls, value)
+        shown = self._redactor.value(None, value, name)
+        if isinstance(shown, Redacted):
+            self._remember_parts(value, (Hole(shown.len, shown.cls),))
+            return shown
 
-        return self._redactor.value(None, value)
+        return self.keep(value, shown)
+
+    def name(self, cls: str | None, name: bytes) -> Text:
+        """Return a name as it may be kept; `cls` is the class of its value."""
+        return self.keep(name, self._redactor.name(cls, name))
+
+    def text(self, text: bytes) -> Text:
+        """Return any other text as it may be kept."""
+        return self.keep(text, self._redactor.text(text))
+
+    def keep(self, text: bytes, shown: Text) -> Text:
+        """Return `shown`, which is `text` with holes; remember what was in them."""
+        if isinstance(shown, tuple):
+            self._remember_parts(text, shown)
+
+        return shown
+
+    def _remember_parts(self, text: bytes, shown: tuple[bytes | Hole, ...]) -> None:
+        at = 0
+        for part in shown:
+            length = part.len if isinstance(part, Hole) else len(part)
+            if isinstance(part, Hole):
+                self.remember(text[at : at + length])
+            at += length
+        # Where a secret was taken to go to the end, it may have been shorter.
+        for secret in self._redactor.secrets(text):
+            self.remember(secret)
 
     def withhold(self, cls: str, value: bytes) -> Value:
         """Return what stands in the place of a secret value."""
@@ -103,8 +132,10 @@ class Gathering:
 
     def remember(self, secret: bytes) -> None:
         """Remember a withheld value until the exchange ends, for its exceptions."""
-        if 0 < len(secret) <= _SECRET_BYTES and len(self.secrets) < _SECRETS:
+        fits = 0 < len(secret) <= min(_SECRET_BYTES, self._secret_room)
+        if fits and len(self.secrets) < _SECRETS:
             self.secrets.append(secret)
+            self._secret_room -= len(secret)
 
     # --- limits
 

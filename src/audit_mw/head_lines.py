@@ -25,6 +25,7 @@ Fields = Iterable[tuple[bytes, bytes]]
 
 _CREDENTIALS = {b"authorization", b"proxy-authorization"}
 _URLS = {b"referer", b"origin", b"x-original-url", b"x-rewrite-url"}
+_HOSTS = {b"host", b"x-forwarded-host", b"x-original-host", b"x-host"}
 _WITH_BODY = {b"POST", b"PUT", b"PATCH"}
 _MOST_DIGITS = 18  # of a length that a number of 64 bits can hold
 _SESSION_ID_BYTES = 256
@@ -104,7 +105,7 @@ def add_cookies(rules: Rules, gathering: Gathering, cookies: Iterable[Pair]) -> 
 def add_fields(rules: Rules, gathering: Gathering, fields: Fields) -> None:
     """Add each field line that is recorded, as sent or redacted."""
     for name, value in fields:
-        cls = None if name in rules.recorded else rules.redactor.classify(name)
+        cls = rules.redactor.classify(name)
         if name == b"cookie" or not (cls or name in rules.recorded):
             continue
         if name in _CREDENTIALS:
@@ -112,7 +113,11 @@ def add_fields(rules: Rules, gathering: Gathering, fields: Fields) -> None:
                 gathering.remember(secret)
             gathering.add("header", name, rules.redactor.authorization(value))
         elif name in _URLS:
-            gathering.add("header", name, rules.redactor.url(value))
+            url = gathering.keep(value, rules.redactor.url(value))
+            gathering.add("header", name, url)
+        elif name in _HOSTS:
+            host = gathering.keep(value, rules.redactor.host(value))
+            gathering.add("header", name, host)
         else:
             gathering.add_pair("header", Pair(name, value), cls)
 

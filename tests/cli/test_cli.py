@@ -1,5 +1,6 @@
 # The command line tool, on trails that the writer wrote.
 import dataclasses
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,11 +44,18 @@ PARAMS = (
 )
 
 
+LONG = b"x" * 300
+
+
+def digest(value: bytes) -> str:
+    """Return the digest of a spilled value."""
+    return hashlib.sha256(value).hexdigest()
+
+
 @pytest.fixture
 def trail(tmp_path: Path) -> Path:
     """Return a trail with three records, a spilled value and a spilled rest."""
     writer = Writer(tmp_path, "day")
-    long = b"x" * 300
     rest = encode_params((Param("form", b"last", b"seen"),))
     writer.commit(dataclasses.replace(SAMPLE, params=PARAMS, instance="i"))
     writer.commit(
@@ -55,12 +63,12 @@ def trail(tmp_path: Path) -> Path:
             SAMPLE,
             event="second",
             params=(
-                Param("form", b"long", Spilled(300, "a" * 64)),
+                Param("form", b"long", Spilled(300, digest(LONG))),
                 Param("form", b"lost", Spilled(300, "b" * 64)),
-                Param("form", b"part", (b"begin ", Hole(300, sha256="a" * 64))),
-                Param("rest", None, Rest(1, len(rest), "c" * 64)),
+                Param("form", b"part", (b"begin ", Hole(300, sha256=digest(LONG)))),
+                Param("rest", None, Rest(1, len(rest), digest(rest))),
             ),
-            spills=(Spill("a" * 64, long), Spill("c" * 64, rest)),
+            spills=(Spill(digest(LONG), LONG), Spill(digest(rest), rest)),
         )
     )
     writer.commit(FAULT)

@@ -9,8 +9,9 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from audit_mw.config import KEY_BYTES, Config
+from audit_mw.config import Config
 from audit_mw.errors import ConfigError
+from audit_mw.option_readers import KEY_BYTES
 from audit_mw.trail.segment import make_directory
 
 __all__ = ["KEY_NAME", "load_key"]

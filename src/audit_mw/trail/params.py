@@ -6,6 +6,8 @@
 #
 # The objects are a table: (the type of the value, its keys in order), each key
 # with the way there and back.
+#
+# (Longer than 250 lines, since the way there and the way back are read side by side.)
 import json
 import re
 from collections.abc import Callable, Mapping

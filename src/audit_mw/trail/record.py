@@ -4,6 +4,9 @@
 # is added here and nowhere else. A line is made in two steps, since `seq` is known
 # only at the append: a `Draft` is all else, `finish_line` puts the number in, the
 # length in front and the check behind.
+#
+# (Longer than 250 lines, since the columns and what is drawn from them are one thing.)
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -301,6 +304,9 @@ def decode_value_line(line: bytes) -> StoredValue:
         raise DamagedRecord(
             f"a value of {len(exact)} bytes that says {values['size']!r}"
         )
+
+    if values["sha256"] != hashlib.sha256(exact).hexdigest():
+        raise DamagedRecord(f"a value that has not the digest {values['sha256']!r}")
 
     return StoredValue(
         cast("int", values["time"]),

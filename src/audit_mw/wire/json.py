@@ -12,6 +12,8 @@
 # Nothing recurses, and no pointer is built again for each member below it: a long one
 # is shared as a `Prefix`, so that a megabyte of brackets or one huge key costs what
 # it weighs, not its square.
+#
+# (Longer than 250 lines: a grammar that is cut in two has two states.)
 import hashlib
 import re
 from codecs import BOM_UTF8

@@ -191,7 +191,7 @@ class _OpenPart:
         self._name = None if head.name is None else _exact(head.name)
         self._filename = _exact(head.filename) if isinstance(head, File) else None
         self._head = head
-        self.content = Holder(limit if self._filename is None else 0)
+        self.content = Holder(limit if self._filename is None else _SMALL_FILE)
 
     def finish(self) -> Part:
         content = self.content.finish()
@@ -205,7 +205,7 @@ class _OpenPart:
             self._name,
             self._filename,
             None if media_type is None else _exact(media_type),
-            Long(content.len, content.sha256),
+            Content(content.len, content.sha256, content.held),
             self._sent(),
         )
 
