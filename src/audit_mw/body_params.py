@@ -1,4 +1,7 @@
 # What the parsers find in a body -> params.
+import re
+from collections.abc import Iterable
+
 from audit_mw.config import Config
 from audit_mw.event import (
     Hole,
@@ -11,6 +14,7 @@ from audit_mw.event import (
     Value,
 )
 from audit_mw.gathering import Gathering
+from audit_mw.policy.documents import retag
 from audit_mw.policy.layers import is_text
 from audit_mw.policy.names import OPAQUE, TOKEN
 from audit_mw.policy.redaction import Redactor
@@ -21,6 +25,11 @@ from audit_mw.wire.multipart import FieldPart, FilePart, Tail
 from audit_mw.wire.query import Long
 
 __all__ = ["BodyParams"]
+
+# Codings in which letters are not their ASCII bytes: the look for names sees nothing.
+_CHARSET = re.compile(
+    rb"charset\s*+=\W*+(?:utf-?7|utf-?16|utf-?32|cp037|ebcdic|iso-2022)", re.I
+)
 
 
 class BodyParams:
@@ -47,6 +56,22 @@ class BodyParams:
         self._spilling = gathering.spilling
         self._media_type = media_type
         self._prefixes: dict[Prefix, Hole] = {}
+
+    def add_all(self, pieces: Iterable[Piece[str]]) -> None:
+        """Take pieces of the body; the members of a document come all at once."""
+        members: list[Member[str]] = []
+        for piece in pieces:
+            if isinstance(piece, Member):
+                members.append(piece)
+                continue
+            self._add_document(members)
+            members = []
+            self.add(piece)
+        self._add_document(members)
+
+    def _add_document(self, members: list[Member[str]]) -> None:
+        for member in retag(members, self._redactor.classify):
+            self._add_member(member)
 
     def add(self, piece: Piece[str]) -> None:
         """Take a piece of the body."""
@@ -134,7 +159,9 @@ class BodyParams:
         if cls is not None:
             value = Redacted(part.content.len, cls)
         self._gathering.add(
-            "file", None if part.name is None else self._gathering.name(cls, name), value
+            "file",
+            None if part.name is None else self._gathering.name(cls, name),
+            value,
         )
 
     def _is_secret(self, part: FilePart) -> bool:
@@ -191,6 +218,9 @@ class BodyParams:
         return Opaque(tail.len, self._maybe_text(self._media_type))
 
     def _may_keep(self, body: bytes) -> bool:
+        if _CHARSET.search(self._media_type or b"") is not None:
+            return False
+
         return is_text(body) and not self._redactor.names_secret(body)
 
 

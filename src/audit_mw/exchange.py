@@ -110,8 +110,7 @@ class Exchange:
         self._contain(lambda: self._add_pieces(body.feed(chunk)))
 
     def _add_pieces(self, pieces: Iterable[Piece[str]]) -> None:
-        for piece in pieces:
-            self._body_params.add(piece)
+        self._body_params.add_all(pieces)
 
     # --- the response, before it is handed over
 
@@ -242,13 +241,12 @@ class Exchange:
             return self._bare(now, instance, delivery)
 
     def _finish(self, now: int, instance: str, delivery: str) -> Event:
-        params = self._gather() if self._params is None else self._params
+        params, path = self._gathered()
         head, redact, bound = (
             self._head,
             self._rules.redactor,
             self._gathering.spilling.bound,
         )
-        self._params = params
 
         return Event(
             time=self._time,
@@ -263,7 +261,7 @@ class Exchange:
             user=self._text(self.user),
             session=self._session,
             method=bound(redact.text(head.method)),
-            path=bound(redact.path(self._path())),
+            path=bound(path),
             action=self._text(self.action),
             status=self._status,
             sent=self._sent,
@@ -294,6 +292,7 @@ class Exchange:
     def fault(self, now: int, instance: str, reason: str, traceback: str) -> Event:
         """Return a fault record: what went wrong on our side of the wire, redacted."""
         own = Spilling(self._rules.config)
+        self._gathered()  # it may quote the body, a cookie, the path
         text = self._rules.redactor.lines(
             traceback.encode(errors="surrogatepass"), self._gathering.secrets
         )
@@ -334,6 +333,13 @@ class Exchange:
             or self._session is not None
             or has_authorization(self._head.fields),
         )
+
+    def _gathered(self) -> tuple[tuple[Param, ...], Text]:
+        if self._params is None:
+            self._params = self._gather()
+        path = self._path()
+
+        return self._params, self._gathering.keep(path, self._rules.redactor.path(path))
 
     def _gather(self) -> tuple[Param, ...]:
         # The order is the design's: query, body, cookies, field lines.

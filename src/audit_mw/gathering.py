@@ -82,9 +82,7 @@ class Gathering:
 
     # --- secrets
 
-    def value(
-        self, cls: str | None, value: bytes | None, name: bytes = b""
-    ) -> Value:
+    def value(self, cls: str | None, value: bytes | None, name: bytes = b"") -> Value:
         """Return a value as it may be kept; `cls` is the class of its name."""
         if value is None:
             return None

@@ -188,6 +188,22 @@ async def zerocopysend(_scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": kind, "file": file, "offset": 7})
 
 
+@_odd(extensions={"http.response.zerocopysend": {}})
+async def zerocopysend_of_the_rest(
+    _scope: Scope, _receive: Receive, send: Send
+) -> None:
+    await send(_start())
+    with Path(__file__).open("rb") as file:  # noqa: ASYNC230 - nobody waits for it
+        file.seek(9)
+        await send({"type": "http.response.zerocopysend", "file": file.fileno()})
+
+
+@_odd(extensions={"http.response.zerocopysend": {}})
+async def zerocopysend_of_no_file(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send(_start())
+    await send({"type": "http.response.zerocopysend", "file": object()})
+
+
 @_odd(extensions={"http.response.early_hint": {}})
 async def early_hints(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.early_hint", "links": [b"</a.css>"]})

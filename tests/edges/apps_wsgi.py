@@ -137,6 +137,14 @@ def start_with_broken_header(
     return [b"hello"]
 
 
+@_odd(strict=False)
+def start_without_headers(
+    _environ: Environ, start_response: StartResponse
+) -> Iterable[bytes]:
+    start_response("200 OK", None)
+    return [b"hello"]
+
+
 @_odd()
 def one_list_of_headers(
     _environ: Environ, start_response: StartResponse
@@ -493,6 +501,7 @@ _reading("iteration by next", lambda stream: next(iter(stream)))
 _reading("mixed", lambda stream: (stream.readline(), stream.read(2), list(stream)))
 _reading("readinto", _into, strict=False)
 _reading("read1", lambda stream: (stream.read1(3), stream.read1()), strict=False)
+_reading("readall", lambda s: getattr(s, "readall", s.read)(), strict=False)
 _reading("tell and seek", lambda s: (s.tell(), s.seek(3), s.read(2)), strict=False)
 _reading("fileno", lambda stream: hasattr(stream, "fileno"))
 _reading("no such method", lambda s: getattr(s, "nothing", None))

@@ -65,6 +65,8 @@ def _assert_ended(audited: Audited, expected: Ending, faults: int) -> None:
             ("pathsend", ("SUCCESS", 200, _ASGI_SIZE, None), 0),
             ("pathsend of no file", ("SUCCESS", 200, 5, None), 0),
             ("zerocopysend", ("SUCCESS", 200, _ASGI_SIZE, None), 0),
+            ("zerocopysend of the rest", ("SUCCESS", 200, _ASGI_SIZE - 9, None), 0),
+            ("zerocopysend of no file", ("SUCCESS", 200, 0, None), 0),
             ("early hints", ("SUCCESS", 200, 5, None), 0),
             ("unknown messages", ("SUCCESS", 200, 5, None), 0),
             ("works on afterwards", ("SUCCESS", 200, 5, None), 0),

@@ -436,6 +436,18 @@ def test_wsgi_exception_is_caught(
     assert [event.outcome for event in audited.events()] == ["ERROR", "SUCCESS"]
 
 
+def test_wsgi_generator_writes(audited: Audited, breakable: BreakableTrail) -> None:
+    """A refused `write` that a generator does not catch is a 503 as well."""
+
+    def app(_environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Length", "5")])(b"hello")
+        yield b""
+
+    server = WsgiServer(environment()).run(_breaking_wsgi(breakable, app), audited)
+
+    _assert_refused_wsgi(server)
+
+
 def test_wsgi_application_raised(audited: Audited, breakable: BreakableTrail) -> None:
     """Where the application raised, the reason is chained to what it raised."""
     odd = apps_wsgi.ODD["raises before start"]
@@ -509,6 +521,28 @@ def test_wsgi_recovers(audited: Audited, breakable: BreakableTrail) -> None:
         ("SUCCESS", 202, None),
     ]
     assert [event.details["count"] for event in audited.events("system")] == [2, 1]
+
+
+def test_refusals_are_counted_until_told(audited: Audited) -> None:
+    """Refusals that cannot be told yet are refused and counted on, with the first time."""
+    requests = BreakableTrail(audited.trail)
+    systems = BreakableTrail(audited.trail, "system")
+    reuse = around(audited(apps_asgi.answering()))
+
+    def serve(app: Any) -> AsgiServer:
+        return AsgiServer(http_scope()).run(app, reuse)
+
+    serve(_breaking(requests, apps_asgi.answering()))
+    serve(_never)
+    systems.take_away()
+    requests.give_back()
+    refused = [serve(_never).status for _ in range(2)]
+    systems.give_back()
+    serve(apps_asgi.answering())
+    (told,) = audited.events("system")
+
+    assert refused == [503, 503]
+    assert told.details["count"] == 3
 
 
 def test_fault_is_held(audited: Audited) -> None:

@@ -306,6 +306,15 @@ def test_wsgi_close_forgotten(odd: apps_wsgi.Odd, audited: Audited) -> None:
             getattr(result, "close", bool)()
 
 
+def test_wsgi_closed_twice(audited: Audited) -> None:
+    """A result that the server closes twice is closed once."""
+    odd = apps_wsgi.ODD["iterator"]
+    server = _run(odd.server(), odd.app, audited)
+    server.result.close()
+
+    assert len(server.trace.things("result close")) == 1
+
+
 @pytest.mark.parametrize(
     ("error", "failing"),
     [(BrokenPipeError, 0), (BrokenPipeError, 1), (RuntimeError, 0)],

@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ __all__ = [
     "spill_of",
     "umask",
     "wait_for_lock",
+    "wait_until",
     "whole_numbers",
 ]
 
@@ -118,15 +119,25 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def wait_until(condition: Callable[[], object]) -> None:
+    """Return when a condition holds; fail where it never will."""
+    for _ in range(60_000):
+        if condition():
+            return
+        time.sleep(0.001)
+    raise AssertionError("waited in vain")
+
+
 def wait_for_lock(path: Path) -> None:
     """Return when somebody waits for the lock of a file."""
     inode = f":{path.stat().st_ino} "
     locks = Path("/proc/locks")
-    while not any(
-        "->" in lock and inode in lock
-        for lock in locks.read_text(encoding="ascii").splitlines()
-    ):
-        time.sleep(0.001)
+    wait_until(
+        lambda: any(
+            "->" in lock and inode in lock
+            for lock in locks.read_text(encoding="ascii").splitlines()
+        )
+    )
 
 
 def open_files() -> int:

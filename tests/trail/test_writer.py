@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.trail.samples import (
     numbers,
     records,
     spill_of,
+    wait_until,
     whole_numbers,
 )
 
@@ -312,15 +314,7 @@ def test_killed(tmp_path: Path) -> None:
     A killed process loses nothing that it had committed, and disturbs nobody else.
     """
     requests, noted = tmp_path / "request", tmp_path / "noted"
-    committed = []
-    for count in range(5):
-        noted.write_bytes(b"")
-        with crew(1, "commit_until_killed", tmp_path, noted) as (worker,):
-            while int(noted.read_bytes() or b"0") <= count:
-                time.sleep(0.001)
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.wait()
-        committed.append(int(noted.read_bytes()))
+    committed = [kill_after(count, tmp_path, noted) for count in range(1, 6)]
     outcome("commit", tmp_path, 1)
 
     paths = list(requests.iterdir())
@@ -337,13 +331,8 @@ def test_torn_tail(tmp_path: Path) -> None:
     """
     What a process leaves that is killed inside of `write` is mended, named, passed by.
     """
-    torn = b"\n"
-    while torn.endswith(b"\n"):
-        with crew(1, "append_until_killed", tmp_path) as (worker,):
-            (path,) = wait_for_files(tmp_path / "values")
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.wait()
-        torn = path.read_bytes()
+    path = torn_by_kill(tmp_path)
+    torn = path.read_bytes()
     outcome("commit_spills", tmp_path, 1)
     (damage,) = damages([path])
 
@@ -357,11 +346,38 @@ def test_torn_tail(tmp_path: Path) -> None:
     assert find_value(tmp_path, spill_of(b"value 0").sha256) == b"value 0"
 
 
-def wait_for_files(directory: Path) -> list[Path]:
-    while not any(path.stat().st_size for path in directory.glob("*")):
-        time.sleep(0.001)
+def kill_after(count: int, trail: Path, noted: Path) -> int:
+    """Kill a process that commits; return how many it noted as committed."""
+    noted.write_bytes(b"")
+    with crew(1, "commit_until_killed", trail, noted) as (worker,):
+        wait_until(lambda: int(noted.read_bytes() or b"0") >= count)
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
 
-    return list(directory.iterdir())
+    return int(noted.read_bytes())
+
+
+def size_of(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.glob("*"))
+
+
+def is_larger(directory: Path, size: int) -> bool:
+    return size_of(directory) > size
+
+
+def torn_by_kill(trail: Path) -> Path:
+    """Kill processes that append until one leaves half a line; return its segment."""
+    values = trail / "values"
+    for _ in range(50):
+        with crew(1, "append_until_killed", trail) as (worker,):
+            wait_until(partial(is_larger, values, size_of(values)))
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.wait()
+        (path,) = values.iterdir()
+        if not path.read_bytes().endswith(b"\n"):
+            return path
+
+    raise AssertionError("no kill left half a line")
 
 
 def test_interrupted(tmp_path: Path) -> None:

@@ -38,8 +38,15 @@ def parse(body: bytes) -> list[Part]:
 
 
 def content(exact: bytes) -> Long:
-    """Return what is told of a file."""
+    """Return what is told of a value that is too long to be held."""
     return Long(len(exact), sha256(exact).hexdigest())
+
+
+def file_content(exact: bytes) -> Tail:
+    """Return what is told of a file; a small one is held."""
+    held = exact if len(exact) <= min(LIMIT, 1 << 16) else None
+
+    return Tail(len(exact), held, sha256(exact).hexdigest())
 
 
 def tail(exact: bytes) -> Tail:
@@ -82,12 +89,12 @@ def tail(exact: bytes) -> Tail:
                 b"Content-Type: image/png\r\n",
             )
             + END,
-            [FilePart(b"f", b"a.png", b"image/png", content(b"\x89PNG"), None)],
+            [FilePart(b"f", b"a.png", b"image/png", file_content(b"\x89PNG"), None)],
             id="file",
         ),
         pytest.param(
             part(b'name="f"; filename=""', b"") + END,
-            [FilePart(b"f", b"", None, content(b""), None)],
+            [FilePart(b"f", b"", None, file_content(b""), None)],
             id="no file chosen",
         ),
         pytest.param(
@@ -98,7 +105,7 @@ def tail(exact: bytes) -> Tail:
         pytest.param(
             part(b'name="\xff\x80"; filename="\xfe"', more=b"content-type: \xfd\r\n")
             + END,
-            [FilePart(b"\xff\x80", b"\xfe", b"\xfd", content(b"1"), None)],
+            [FilePart(b"\xff\x80", b"\xfe", b"\xfd", file_content(b"1"), None)],
             id="no UTF-8",
         ),
     ],
@@ -159,7 +166,7 @@ def test_odd_file() -> None:
     """
     sent = b"form-data; filename=a; name=f"
 
-    assert [FilePart(b"f", b"a", None, content(b"1"), sent)] == parse(
+    assert [FilePart(b"f", b"a", None, file_content(b"1"), sent)] == parse(
         part(b"filename=a; name=f") + END
     )
 
@@ -356,7 +363,7 @@ def test_large_file(size: int, line: bytes) -> None:
     exact = (line * size)[:size]
     body = part(b'name="f"; filename="f"', exact) + part(b'name="a"') + END
     expected = [
-        FilePart(b"f", b"f", None, content(exact), None),
+        FilePart(b"f", b"f", None, file_content(exact), None),
         FieldPart(b"a", b"1", None),
     ]
     parts = [body[at : at + 1_000] for at in range(0, len(body), 1_000)]
@@ -439,7 +446,9 @@ def test_round_trip(parts: list[tuple[bytes, bytes | None, bytes]]) -> None:
             expected.insert(0, FieldPart(name, exact, None))
         else:
             disposition += b'; filename="%s"' % filename
-            expected.insert(0, FilePart(name, filename, None, content(exact), None))
+            expected.insert(
+                0, FilePart(name, filename, None, file_content(exact), None)
+            )
         body = part(disposition, exact) + body
 
     assert expected == parse(body)

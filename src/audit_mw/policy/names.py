@@ -1,15 +1,28 @@
 # The name of a value -> the class of the secret that it holds, or None.
 #
-# A name is normalised first: compatibility characters folded (NFKC), camelCase and
-# every separator taken as the border of a word, case gone. Then two tables apply:
-# stems, which count anywhere in the joined words (`userPassword2`, `x-api-key`), and
-# words, which are too short for that and count only whole (`pin`, not `shipping`).
-#
-# False positives are cheap (a length in place of a value), false negatives are
-# incidents; so the tables are wide, and hold the languages of Europe.
+# A name is normalised first: compatibility characters and accents folded (NFKD),
+# letters of other scripts that look like Latin ones taken for those, camelCase and
+# every separator taken as the border of a word, case gone. Then the tables of
+# words.py apply, to the joined words and to each.
 import re
 from collections.abc import Iterable
 from unicodedata import normalize
+
+from audit_mw.policy.words import (
+    CARD_STEMS,
+    DESCRIBING,
+    ORDINARY,
+    ORDINARY_NAMES,
+    PASSWORD_ENDINGS,
+    PASSWORD_STEMS,
+    PASSWORD_WORDS,
+    SESSION_STEMS,
+    SESSION_WORDS,
+    TOKEN_ENDINGS,
+    TOKEN_STEMS,
+    TOKEN_WORDS,
+    USER_WORDS,
+)
 
 __all__ = [
     "CARD",
@@ -19,6 +32,8 @@ __all__ = [
     "TOKEN",
     "Classifier",
     "names_session",
+    "names_user",
+    "weak_class",
 ]
 
 PASSWORD = "password"  # noqa: S105 - the name of a class
@@ -27,46 +42,51 @@ CARD = "card"
 SECRET = "secret"  # noqa: S105 - the name of a class
 OPAQUE = "opaque"
 
-# Low in entropy, so that even a keyed digest would be too much: length only.
-PASSWORD_STEMS = (
-    "passw passwd passphras passcode psswd pswd pwd kennwort parool salasana contrasen "
-    "contrasenya motdepasse senha wachtwoord haslo hasło парол losenord lösenord "
-    "adgangskode passord heslo jelszo jelszó lozinka slaptazod slaptažod parola "
-    "密码 密碼 パスワード 비밀번호 pincode securityanswer secretanswer securitycode "
-    "onetimecode verificationcode cardverif"
-).split()
-PASSWORD_WORDS = set("pass pw pin pins puk otp totp hotp tan mdp cvv cvc csc".split())
-
-# Made by machines, so that a keyed digest joins their uses and tells nothing else.
-TOKEN_STEMS = (
-    "token secret apikey accesskey privatekey secretkey signingkey sharedkey sshkey "
-    "encryptionkey masterkey servicekey authkey appkey sessionid sessionkey sessid "
-    "sesskey jsession phpsess aspsession aspxauth credential authoriz authoris "
-    "authentic csrf xsrf bearer jwt saml assertion connectsid passkey signature "
-    "rememberme rememberweb recoverycode backupcode authcode codeverifier"
-).split()
-TOKEN_WORDS = set("sid sess session auth oauth sig hmac cookie jwe otc".split())
-
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
-_NAME_BYTES = 512  # of a longer name the ends count
+_ENDS = 512  # bytes of either end of a long name that are taken apart into words
 _REMEMBERED = 4096
+
+# Cyrillic and Greek letters that are typed, or meant, for Latin ones. Stems go through
+# the same fold, so a name in one script and one in two give the same.
+_ALIKE = str.maketrans(
+    "аеорсухіјѕԁһкмтвн" + "αορνικτυχε",  # noqa: RUF001 - that is the point
+    "aeopcyxijsdhkmtbh" + "aopviktuxe",
+)
+_CODINGS = ("utf-8", "latin-1", "cp1251", "cp1250", "gb18030")
 
 
 def _decode(name: bytes) -> str:
-    if len(name) > 2 * _NAME_BYTES:
-        name = name[:_NAME_BYTES] + b" " + name[-_NAME_BYTES:]
+    if len(name) > 2 * _ENDS:
+        name = name[:_ENDS] + b" " + name[-_ENDS:]
     try:
         return name.decode()
     except UnicodeDecodeError:
-        return name.decode("latin-1")
+        # Which coding the application reads it in cannot be known: so in each.
+        return " ".join(name.decode(coding, "ignore") for coding in _CODINGS)
 
 
 def _words(name: str) -> list[str]:
     if not name.isascii():
-        name = normalize("NFKC", name)
+        name = normalize("NFKD", name)
+        words: list[str] = _WORD.findall(_CAMEL.sub(" ", name))
+        return [word.casefold().translate(_ALIKE) for word in words]
 
     return _WORD.findall(_CAMEL.sub(" ", name).lower())
+
+
+def _folded(stems: Iterable[str]) -> tuple[str, ...]:
+    return tuple("".join(_words(stem)) for stem in stems)
+
+
+_STEMS = (
+    *((stem, PASSWORD) for stem in _folded(PASSWORD_STEMS)),
+    *((stem, TOKEN) for stem in _folded(TOKEN_STEMS)),
+    *((stem, CARD) for stem in _folded(CARD_STEMS)),
+)
+_SEPARATORS = bytes(
+    byte for byte in range(0x80) if not chr(byte).isalnum()
+)  # all that stands between the words of a long name
 
 
 class Classifier:
@@ -79,12 +99,9 @@ class Classifier:
     """
 
     def __init__(self, more: Iterable[str] = (), exempt: Iterable[str] = ()) -> None:
-        self._stems = (
-            *(("".join(_words(stem)), SECRET) for stem in more),
-            *((stem, PASSWORD) for stem in PASSWORD_STEMS),
-            *((stem, TOKEN) for stem in TOKEN_STEMS),
-        )
-        self._exempt = {"".join(_words(name)) for name in exempt}
+        own = ((stem, SECRET) for stem in _folded(more) if stem)
+        self._stems = (*own, *_STEMS)
+        self._exempt = {*_folded(exempt), *ORDINARY_NAMES}
         self._remembered: dict[bytes, str | None] = {}
 
     def __call__(self, name: bytes) -> str | None:
@@ -93,7 +110,7 @@ class Classifier:
             return self._remembered[name]
         except KeyError:
             cls = self._look(name)
-        if len(name) <= _NAME_BYTES:
+        if len(name) <= _ENDS:
             # Names that never come again must not fill the memory.
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
@@ -103,23 +120,38 @@ class Classifier:
 
     def _look(self, name: bytes) -> str | None:
         words = _words(_decode(name))
-        joined = "".join(words)
-        if joined in self._exempt:
+        if "".join(words) in self._exempt:
             return None
+        words = [word for word in words if word not in ORDINARY]
+        joined = "".join(words)
+        if len(name) > 2 * _ENDS:
+            joined += (
+                name.translate(None, _SEPARATORS).lower().decode("utf-8", "ignore")
+            )
         for stem, cls in self._stems:
             if stem in joined:
                 return cls
-        if not PASSWORD_WORDS.isdisjoint(words):
-            return PASSWORD
-        if not TOKEN_WORDS.isdisjoint(words):
-            return TOKEN
 
-        # "mypass", "userpass"; the price is "bypass" and "compass".
-        return PASSWORD if joined.endswith("pass") else None
+        return _by_word(words, joined)
 
 
-_SESSION_STEMS = ("sessionid", "sessid", "jsession", "phpsess", "aspsession")
-_SESSION_WORDS = {"sid", "sess", "session"}
+def _by_word(words: list[str], joined: str) -> str | None:
+    # "mypass", "userpin"; the price is a word such as "turnpin".
+    if not PASSWORD_WORDS.isdisjoint(words) or _ends(words, PASSWORD_ENDINGS):
+        return PASSWORD
+    if joined.endswith("2fa"):
+        return PASSWORD
+    if joined.endswith(("cardno", "ccno")):
+        return CARD
+    if not TOKEN_WORDS.isdisjoint(words) or _ends(words, TOKEN_ENDINGS):
+        return None if words[-1] in DESCRIBING else TOKEN
+
+    # Drupal's SESS and SSESS, with a digest behind.
+    return TOKEN if joined.startswith(("sess", "ssess")) else None
+
+
+def _ends(words: list[str], endings: tuple[str, ...]) -> bool:
+    return any(word.endswith(endings) for word in words)
 
 
 def names_session(name: bytes) -> bool:
@@ -127,6 +159,31 @@ def names_session(name: bytes) -> bool:
     found = _words(_decode(name))
     joined = "".join(found)
 
-    return any(stem in joined for stem in _SESSION_STEMS) or not (
-        _SESSION_WORDS.isdisjoint(found)
+    return any(stem in joined for stem in SESSION_STEMS) or not (
+        SESSION_WORDS.isdisjoint(found)
     )
+
+
+def names_user(name: bytes) -> bool:
+    """Tell whether a name such as `login[user]` announces the name of a user."""
+    found = _words(_decode(name))
+
+    return bool(found) and found[-1] in USER_WORDS
+
+
+# Names too common to announce a secret by themselves, and what its value looks like.
+_MACHINE_MADE = re.compile(
+    rb"(?=[A-Za-z_-]*+[0-9])(?=[0-9_-]*+[A-Za-z])[A-Za-z0-9_-]{16,}"
+)
+_CODE = re.compile(rb"[0-9]{4,10}|(?=.*[0-9])[!-~]{8,}|[!-~]{16,}")
+
+
+def weak_class(name: bytes, value: bytes) -> str | None:
+    """Return the class of `code`, `key` and `ticket`, if the value looks like one."""
+    word = name.strip().lower()
+    if word == b"code" and _CODE.fullmatch(value):
+        return SECRET
+    if word in (b"key", b"ticket") and _MACHINE_MADE.fullmatch(value):
+        return TOKEN
+
+    return None

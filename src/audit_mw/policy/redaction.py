@@ -10,20 +10,30 @@
 #         stops at a quote or a space leaks the tail of a password that has one.
 # Rule 3: a text may be coded again inside (JSON in a form, a URL in a parameter), so
 #         it is looked at decoded as well; if only that shows a secret, all of it goes.
+#
+# A text with holes is as long as the text was, each part at its place.
 import hashlib
 import hmac
 import re
-from base64 import b64decode
-from binascii import Error as BadBase64
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 
 from audit_mw.config import Config
 from audit_mw.event import Hole, Redacted, Text
-from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN, Classifier
+from audit_mw.policy.assignments import find_assignment, first_values
+from audit_mw.policy.credentials import is_machine_made, parse_credentials
+from audit_mw.policy.layers import undone
+from audit_mw.policy.names import (
+    OPAQUE,
+    PASSWORD,
+    TOKEN,
+    Classifier,
+    names_user,
+    weak_class,
+)
+from audit_mw.policy.paths import Paths
+from audit_mw.policy.remembered import find_known
 from audit_mw.policy.shapes import Span, compile_shapes, find_shapes
-from audit_mw.wire.json import unescape
-from audit_mw.wire.query import decode_percent, encode_plain
+from audit_mw.wire.query import decode_percent
 
 __all__ = ["Keyring", "Redactor"]
 
@@ -59,18 +69,6 @@ class Keyring:
         return f"{self._id}.{mac.hexdigest()[:32]}"
 
 
-# A name, perhaps in quotes or brackets, and what gives it a value: password=,
-# "password":, password => , password%3D. The quantifiers are possessive and the name
-# starts at a border, so each run is read once.
-_ASSIGNMENT = re.compile(
-    rb"""(?<![^\s"'`=:&;,?#{}()<>|\\/%])([^\s"'`=:&;,?#{}()<>|\\/%]{1,256}+)"""
-    rb"""[\\"'`\])]{0,4}+\s{0,8}+(?:=>|:=|==?|:|%3[aAdD])"""
-)
-_GIVES = re.compile(rb"[=:]|%3[aAdD]")
-_ROUNDS = 3  # of decoding: a value in a URL in a parameter has two
-_LARGE = 1 << 16  # beyond it a secret name anywhere withholds the whole
-
-
 class Redactor:
     """
     Finds secrets and withholds them.
@@ -83,24 +81,59 @@ class Redactor:
     def __init__(self, config: Config, keyring: Keyring) -> None:
         self.classify = Classifier(config.secret_names, config.not_secret)
         self._shapes = compile_shapes(config.secret_patterns)
+        self._paths = Paths(self.classify, self._find)
         self._keyring = keyring
+
+    # --- what stands in the place of a secret
 
     def withhold(self, cls: str, secret: bytes) -> Redacted:
         """Return what stands in the place of a secret value."""
-        digest = self._keyring.digest(secret) if cls == TOKEN and secret else None
-
-        return Redacted(len(secret), cls, digest)
+        return Redacted(len(secret), cls, self._digest(cls, secret))
 
     def hole(self, cls: str, secret: bytes) -> Hole:
         """Return what stands in the place of a secret part of a text."""
-        digest = self._keyring.digest(secret) if cls == TOKEN and secret else None
+        return Hole(len(secret), cls, self._digest(cls, secret))
 
-        return Hole(len(secret), cls, digest)
+    def _digest(self, cls: str, secret: bytes) -> str | None:
+        return self._keyring.digest(secret) if cls == TOKEN and secret else None
 
-    def value(self, cls: str | None, value: bytes) -> Redacted | Text:
+    # --- values and texts
+
+    def class_of(self, source: str, name: bytes, value: bytes) -> str | None:
+        """Return the class of a value by its name, and by what is made of such."""
+        cls = self.classify(name) or weak_class(name, value)
+        if cls is None and b"%" in name:
+            cls = self.classify(decode_percent(name))
+        if cls is None and source == "cookie" and is_machine_made(value):
+            # State of the application's own, by a name of its own: it may be a session.
+            return TOKEN
+
+        return cls
+
+    def class_in(self, disposition: bytes) -> str | None:
+        """Return the class that any word of a Content-Disposition announces."""
+        words = _ANY_WORD.findall(decode_percent(disposition))
+
+        return next((cls for word in words if (cls := self.classify(word))), None)
+
+    def name(self, cls: str | None, name: bytes) -> Text:
+        """Return a name as it may be kept; `cls` is the class of its value."""
+        spans = self._find(name, paths=False)
+        if cls is not None:
+            spans += self._paths.in_name(name, cls)
+
+        return self._cut(name, spans)
+
+    def value(
+        self, cls: str | None, value: bytes, name: bytes = b""
+    ) -> Redacted | Text:
         """Return a value as it may be kept; `cls` is the class of its name."""
         if cls is not None:
             return self.withhold(cls, value)
+        user, colon, password = value.partition(b":")
+        if colon and password[:2] != b"//" and names_user(name):
+            # Some type it like that, and some clients send it.
+            return (user + colon, self.hole(PASSWORD, password)) if password else value
         text = self.text(value)
         if isinstance(text, tuple) and len(text) == 1 and isinstance(text[0], Hole):
             hole = text[0]
@@ -110,15 +143,7 @@ class Redactor:
 
     def text(self, text: bytes) -> Text:
         """Return a text with a hole for each secret in it."""
-        if len(text) < 5:  # "pw=1" is no password that anyone has
-            return text
-        spans = self._spans(text)
-        if spans:
-            return self._cut(text, spans)
-        if self._hides(text):
-            return (Hole(len(text), OPAQUE),)
-
-        return text
+        return self._cut(text, self._find(text))
 
     def lines(self, text: bytes, secrets: Iterable[bytes] = ()) -> Text:
         """
@@ -128,74 +153,19 @@ class Redactor:
             text: is looked at line by line; a secret ends with its line, at most.
             secrets: values that were withheld, to be found wherever they stand.
         """
-        parts: list[bytes | Hole] = []
-        for piece in _without(text, secrets):
-            if isinstance(piece, Hole):
-                parts.append(piece)
-                continue
-            whole = self._whole(piece)
-            parts += whole if isinstance(whole, tuple) else (whole,)
-        if any(isinstance(part, Hole) for part in parts):
-            return tuple(part for part in parts if part)
-
-        return text
-
-    def _whole(self, text: bytes) -> Text:
-        # A key in armour spans lines; all else is looked for in each line.
-        spans = list(find_shapes(text, self._shapes))
+        # A key in armour spans lines.
+        spans = [*find_shapes(text, self._shapes), *find_known(text, secrets)]
         start = 0
         for line in text.split(b"\n"):
-            spans += (
-                Span(span.start + start, span.end + start, span.cls)
-                for span in self._spans(line)
-            )
+            if not line.startswith(b'  File "'):
+                spans += _moved(self._find(line), start)
             start += len(line) + 1
 
-        return self._cut(text, spans) if spans else text
+        return self._cut(text, spans)
 
     def finds(self, text: bytes) -> bool:
         """Tell whether a text holds a secret, also once it is decoded."""
-        return bool(self._spans(text)) or self._hides(text)
-
-    def _spans(self, text: bytes) -> list[Span]:
-        spans = list(find_shapes(text, self._shapes))
-        if _GIVES.search(text) is None:
-            return spans
-        for match in _ASSIGNMENT.finditer(text):
-            cls = self.classify(match[1])
-            if cls is not None and match.end() < len(text):
-                spans.append(Span(match.end(), len(text), cls))
-                break
-
-        return spans
-
-    def _cut(self, text: bytes, spans: list[Span]) -> Text:
-        parts: list[bytes | Hole] = []
-        at = 0
-        # Of overlapping spans the first and longest wins, and eats the others.
-        for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-            if span.end <= at:
-                continue
-            start = max(span.start, at)
-            parts += text[at:start], self.hole(span.cls, text[start : span.end])
-            at = span.end
-        parts.append(text[at:])
-
-        return tuple(part for part in parts if part)
-
-    def _hides(self, text: bytes) -> bool:
-        for _ in range(_ROUNDS):
-            decoded = unescape(text) if b"\\u" in text else text
-            if b"%" in decoded:
-                decoded = decode_percent(decoded)
-            if decoded == text:
-                return False
-            if self._spans(decoded):
-                return True
-            text = decoded
-
-        # Still coded after three rounds: nobody can say what it is.
-        return b"%25" in text
+        return bool(self._find(text))
 
     def names_secret(self, text: bytes) -> bool:
         """
@@ -207,151 +177,105 @@ class Redactor:
 
         return any(map(self.classify, words)) or self.finds(text)
 
+    def names_secret_file(self, name: bytes) -> bool:
+        """Tell whether a file of this name is one that holds secrets."""
+        return self.classify(name) is not None or _SECRET_FILE.search(name) is not None
+
+    def secrets(self, text: bytes) -> Iterator[bytes]:
+        """Yield the secrets in a text, each as far as the next mark."""
+        if len(text) >= _LEAST:
+            yield from first_values(text, self.classify)
+
+    def _find(self, text: bytes, *, paths: bool = True) -> list[Span]:
+        if len(text) < _LEAST:
+            return []
+        spans = self._spans(text, paths=paths)
+        if any(self._hides(part) for part in _between(text, spans)):
+            return [Span(0, len(text), OPAQUE)]
+
+        return spans
+
+    def _hides(self, text: bytes) -> bool:
+        return any(not said or self._spans(said) for said in undone(text))
+
+    def _spans(self, text: bytes, *, paths: bool = True) -> list[Span]:
+        found = find_assignment(text, self.classify)
+        spans = [Span(found[0], len(text), found[1])] if found else []
+        spans += find_shapes(text, self._shapes)
+        if paths and b"/" in text:
+            spans += self._paths.in_text(text)
+
+        return spans
+
+    def _cut(self, text: bytes, spans: Iterable[Span]) -> Text:
+        parts: list[bytes | Hole] = []
+        at = 0
+        for span in _apart(spans):
+            secret = text[span.start : span.end]
+            parts += text[at : span.start], self.hole(span.cls, secret)
+            at = span.end
+        if not parts:
+            return text
+        parts.append(text[at:])
+
+        return tuple(part for part in parts if part)
+
+    # --- fields with a grammar of their own
+
+    def path(self, path: bytes) -> Text:
+        """Return a raw path, or the part of a URL before its query."""
+        return self._cut(path, self._paths.in_path(path))
+
+    def url(self, url: bytes) -> Text:
+        """Return a URL, as in Referer: its path, query and fragment redacted."""
+        return self._cut(url, self._paths.in_url(url))
+
+    def host(self, host: bytes) -> Text:
+        """Return a Host, without the user information that it must not have."""
+        return self._cut(host, self._paths.in_host(host))
+
     def authorization(self, value: bytes) -> Text:
-        """
-        Return the value of an Authorization line (RFC 9110 11.6.2).
+        """Return the value of an Authorization line: scheme and user stay."""
+        kept, secret, is_password = parse_credentials(value)
+        if self.finds(kept):
+            kept, secret = b"", value
+        hole = self.hole(PASSWORD if is_password else TOKEN, secret)
 
-        The scheme stays, and with Basic (RFC 7617 2) the user name.
-        """
-        scheme, space, credentials = value.partition(b" ")
-        if not space or _SCHEME.fullmatch(scheme) is None:
-            return (self.hole(TOKEN, value),) if value else value
-        if scheme.lower() != b"basic":
-            return (scheme + space, self.hole(TOKEN, credentials.strip()))
-        try:
-            user, colon, password = b64decode(credentials, validate=True).partition(
-                b":"
-            )
-        except BadBase64:
-            colon = b""
-        if not colon or len(user) > _USER_BYTES or self.finds(user):
-            return (scheme + space, Hole(len(credentials), PASSWORD))
-
-        return (b"%s %s:" % (scheme, user), Hole(len(password), PASSWORD))
+        return (kept, hole) if kept else (hole,) if value else value
 
     def credentials(self, value: bytes) -> list[bytes]:
         """Return the secrets in the value of an Authorization line."""
         _, _, credentials = value.partition(b" ")
-        secrets = [credentials.strip() or value]
-        with suppress(BadBase64):
-            secrets.append(b64decode(credentials, validate=True).partition(b":")[2])
 
-        return secrets
-
-    def path(self, path: bytes) -> Text:
-        """
-        Return a raw path, or the part of a URL before its query.
-
-        Withheld are user information, the values of matrix parameters with a secret
-        name (`;jsessionid=`), what follows a segment with a secret name unless it is
-        a plain word, and whatever `text` finds in a segment.
-        """
-        if path.isalpha():
-            return path
-        parts: list[bytes | Hole] = []
-        authority = _AUTHORITY.match(path)
-        if authority:
-            parts += authority["scheme"], Hole(len(authority["user"]), PASSWORD), b"@"
-            path = path[authority.end() :]
-        named: str | None = None
-        for place, segment in enumerate(path.split(b"/")):
-            if place:
-                parts.append(b"/")
-            kept = self._segment(segment, named)
-            parts += kept if isinstance(kept, tuple) else (kept,)
-            named = self.classify(decode_percent(segment)) if segment else None
-
-        return _merged(parts)
-
-    def _segment(self, segment: bytes, named: str | None) -> Text:
-        if named and _ROUTE_WORD.fullmatch(segment) is None:
-            return (self.hole(named, segment),)
-        if b"=" not in segment and b"%" not in segment:
-            return self.text(segment)
-        parts: list[bytes | Hole] = []
-        for place, piece in enumerate(segment.split(b";")):
-            if place:
-                parts.append(b";")
-            kept = self.pair(piece)
-            parts += kept if isinstance(kept, tuple) else (kept,)
-
-        return _merged(parts)
-
-    def pair(self, piece: bytes) -> Text:
-        """Return `name=value` as sent, with a hole if it is secret."""
-        name, equals, value = piece.partition(b"=")
-        cls = self.classify(decode_percent(name)) if equals else None
-        if cls and value:
-            return (name + equals, self.hole(cls, value))
-        if self.finds(decode_percent(piece)):
-            return (Hole(len(piece), OPAQUE),)
-
-        return piece
-
-    def url(self, url: bytes) -> Text:
-        """Return a URL, as in Referer: its path, query and fragment redacted."""
-        parts: list[bytes | Hole] = []
-        for place, piece in enumerate(_URL_PARTS.split(url)):
-            if piece in (b"?", b"#", b"&"):
-                parts.append(piece)
-                continue
-            kept = self.pair(piece) if place else self.path(piece)
-            parts += kept if isinstance(kept, tuple) else (kept,)
-
-        return _merged(parts)
+        return [credentials.strip() or value, parse_credentials(value).secret]
 
 
-_SCHEME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}")
-_USER_BYTES = 256
-_AUTHORITY = re.compile(
-    rb"(?P<scheme>(?:[A-Za-z][A-Za-z0-9+.-]*+:)?//)(?P<user>[^/?#@]*+)@"
+_LEAST = 5  # "pw=1" is no password that anyone has
+_SECRET_FILE = re.compile(
+    rb"(?:\.(?:key|pem|p12|pfx|ppk|jks|keystore|kdbx?|env|ovpn|htpasswd|pgpass|netrc)"
+    rb"|(?:^|[/\\])(?:\.env[\w.-]*+|shadow))\Z",
+    re.IGNORECASE,
 )
-_ROUTE_WORD = re.compile(rb"[a-z]{0,24}(?:[-_.][a-z]{1,24}){0,4}")
-_URL_PARTS = re.compile(rb"([?#&])")
-_ANY_WORD = re.compile(rb"[\w\x80-\xff.-]{2,64}")
+_ANY_WORD = re.compile(rb"[\w\x80-\xff.-]{2,}")
 
 
-def _merged(parts: list[bytes | Hole]) -> Text:
-    if not any(isinstance(part, Hole) for part in parts):
-        return b"".join(part for part in parts if isinstance(part, bytes))
-    merged: list[bytes | Hole] = []
-    for part in parts:
-        last = merged[-1] if merged else None
-        if isinstance(part, bytes) and isinstance(last, bytes):
-            merged[-1] = last + part
-        elif part:
-            merged.append(part)
-
-    return tuple(merged)
-
-
-def _without(text: bytes, secrets: Iterable[bytes]) -> list[bytes | Hole]:
-    # The longest first: one secret may be the beginning of another.
-    known = sorted(set(_spellings(secrets)), key=len, reverse=True)
-    if not known:
-        return [text]
-    pattern = b"|".join(map(_bordered, known))
-    parts: list[bytes | Hole] = []
+def _apart(spans: Iterable[Span]) -> Iterator[Span]:
+    # Of overlapping spans the first and longest wins, and eats the others.
     at = 0
-    for match in re.finditer(pattern, text):
-        parts += text[at : match.start()], Hole(len(match[0]), PASSWORD)
-        at = match.end()
-    parts.append(text[at:])
-
-    return parts
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if span.end > at:
+            yield Span(max(span.start, at), span.end, span.cls)
+            at = span.end
 
 
-def _spellings(secrets: Iterable[bytes]) -> Iterator[bytes]:
-    # An exception shows a value as it is, as repr() does, or as a URL has it.
-    for secret in secrets:
-        if secret:
-            shown = repr(secret.decode("utf-8", "surrogateescape"))[1:-1]
-            yield from (secret, repr(secret)[2:-1].encode(), encode_plain(secret))
-            yield shown.encode("utf-8", "surrogateescape")
+def _between(text: bytes, spans: Iterable[Span]) -> Iterator[bytes]:
+    at = 0
+    for span in _apart(spans):
+        yield text[at : span.start]
+        at = span.end
+    yield text[at:]
 
 
-def _bordered(secret: bytes) -> bytes:
-    # A password of one letter must not eat that letter everywhere.
-    border = b"" if len(secret) > 3 else rb"\b"
-
-    return border + re.escape(secret) + border
+def _moved(spans: Iterable[Span], by: int) -> Iterator[Span]:
+    for span in spans:
+        yield Span(span.start + by, span.end + by, span.cls)

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from audit_mw.policy.cards import find_cards
 from audit_mw.policy.names import CARD, PASSWORD, SECRET, TOKEN
 
-__all__ = ["Shape", "Span", "compile_shapes", "find_shapes"]
+__all__ = ["LONG_RUN", "Shape", "Span", "compile_shapes", "find_shapes"]
 
 
 class Shape(NamedTuple):
@@ -30,47 +31,75 @@ class Span(NamedTuple):
 
 
 _EDGE = rb"(?<![A-Za-z0-9_-])"
-_RUN = rb"[A-Za-z0-9_.~+/=-]"
+_RUN = rb"[A-Za-z0-9_.~+/=|:-]"
+
+# Without such a run there is no token with a prefix, and nothing in base64 or hex.
+LONG_RUN = re.compile(rb"[A-Za-z0-9_.~+/=|:-]{12}")
+
+# Prefixes that issuers document so that scanners can find what leaked, and how many
+# characters follow at least.
+_PREFIXES = (
+    "ghp_ 20 gho_ 20 ghu_ 20 ghs_ 20 ghr_ 20 github_pat_ 20 glpat- 16 gldt- 16 glrt- 16 "
+    "glptt- 16 glagent- 16 gloas- 16 glsoat- 16 glcbt- 16 glft- 16 xoxa- 10 xoxb- 10 "
+    "xoxc- 10 xoxd- 10 xoxe- 10 xoxe. 10 xoxp- 10 xoxr- 10 xoxs- 10 xapp- 10 AKIA 16 "
+    "ASIA 16 IQoJ 60 FwoG 60 AIza 30 ya29. 20 GOCSPX- 20 1//0 30 4/0A 30 sk_live_ 10 "
+    "sk_test_ 10 rk_live_ 10 rk_test_ 10 whsec_ 16 SG. 20 npm_ 30 pypi-AgE 16 "
+    "hvs. 20 hvb. 20 dop_v1_ 20 doo_v1_ 20 dor_v1_ 20 shpat_ 20 shpca_ 20 shppa_ 20 "
+    "shpss_ 20 EAA 40 AGE-SECRET-KEY-1 20 dapi 32 lin_api_ 20 PMAK- 20 Atzr| 20 hf_ 30 "
+    "gsk_ 30 xkeysib- 30 NRAK- 20 nfp_ 30 sntrys_ 20 sntryu_ 20 dckr_pat_ 20 dp.pt. 20 "
+    "figd_ 20 ATATT3 20 ATCTT3 20 ATBB 28 rubygems_ 20 ory_at_ 20 ory_rt_ 20 ops_ey 20 "
+    "ntn_ 30 sbp_ 30 sq0atp- 20 sq0csp- 30 key- 32 xprv 100 ST- 20 PGT- 20 TGT- 20 "
+    "MHcCAQEE 30 MHQCAQEE 30 MIGHAgEAMBMG 30 MIGEAgEAMBAG 30 MC4CAQAwBQYDK2V 30 "
+    "b3BlbnNzaC1rZXkt 30"
+).split()
 
 
-def _prefixed(prefix: str, least: int) -> Shape:
+def _prefixed(prefix: str, least: str) -> Shape:
     coded = prefix.encode()
-    pattern = _EDGE + re.escape(coded) + _RUN + b"{%d,}+" % least
+    # A prefix that means nothing else may stand in the middle of a word.
+    edge = b"" if coded[-1:] == b"_" and len(coded) > 3 else _EDGE
+    pattern = edge + re.escape(coded) + _RUN + b"{%s,}+" % least.encode()
 
     return Shape(coded, re.compile(pattern), TOKEN)
 
 
-# Prefixes that issuers document so that scanners can find what leaked.
-_PREFIXES = {
-    "ghp_": 20, "gho_": 20, "ghu_": 20, "ghs_": 20, "ghr_": 20, "github_pat_": 20,
-    "glpat-": 16, "gldt-": 16, "glrt-": 16, "xoxb-": 10, "xoxp-": 10, "xoxa-": 10,
-    "xoxr-": 10, "xoxs-": 10, "xoxe.": 10, "xapp-": 10, "AKIA": 16, "ASIA": 16,
-    "AIza": 30, "ya29.": 20, "sk_live_": 10, "sk_test_": 10, "rk_live_": 10,
-    "rk_test_": 10, "whsec_": 16, "sk-": 20, "SG.": 20, "npm_": 30, "pypi-AgE": 16,
-    "hvs.": 20, "hvb.": 20, "dop_v1_": 20, "shpat_": 20, "shpss_": 20, "EAAC": 30,
-    "AGE-SECRET-KEY-1": 20, "dapi": 32, "lin_api_": 20, "PMAK-": 20, "Atzr|": 20,
-}  # fmt: skip
+_OF_PREFIXES = tuple(map(_prefixed, _PREFIXES[::2], _PREFIXES[1::2]))
 
 _SHAPES = (
     Shape(
         b"PRIVATE KEY",
         # Up to the end of the armour; where that is missing, to the end.
         re.compile(
-            rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-            rb"(?:(?!-----END )[\s\S])*+(?:-----END [A-Z0-9 ]{0,60}-----)?"
+            rb"-----? ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?----"
+            rb"(?:(?!----[- ]END )[\s\S])*+(?:----[- ]END [A-Z0-9 ]{0,60}-----?)?"
         ),
         TOKEN,
     ),
     Shape(b"PuTTY-User-Key", re.compile(rb"PuTTY-User-Key-File[\s\S]*+"), TOKEN),
     Shape(
-        b"eyJ",  # {" in base64: a JWT, or the first part of one
-        re.compile(_EDGE + rb"eyJ[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_-]*+){1,4}"),
+        b"MII",  # RSA and DSA keys without their armour: SEQUENCE, then INTEGER 0
+        re.compile(rb"MII[A-Za-z0-9+/]{3}IBA(?:AK|DAN)[A-Za-z0-9+/=\s]{40,}+"),
         TOKEN,
     ),
-    Shape(
-        b"earer ",
-        re.compile(rb"\b[Bb]earer +(?P<secret>[A-Za-z0-9_.~+/=-]{8,}+)"),
-        TOKEN,
+    *(
+        Shape(
+            start,  # {" in base64, perhaps with a space: the first part of a JWT
+            re.compile(
+                rb"(?<![A-Za-z0-9_.-])(?>[A-Za-z0-9_.-]*?(?="
+                + start
+                + rb"))(?P<secret>[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)++)"
+            ),
+            TOKEN,
+        )
+        for start in (b"eyJ", b"eyAi", b"ewog", b"ew0K")
+    ),
+    *(
+        Shape(
+            needle,
+            re.compile(rb"(?i:\bbearer) +(?P<secret>[A-Za-z0-9_.~+/=-]{8,}+)"),
+            TOKEN,
+        )
+        for needle in (b"earer ", b"EARER ")
     ),
     Shape(
         b"asic ",
@@ -78,45 +107,70 @@ _SHAPES = (
         PASSWORD,
     ),
     Shape(
-        b"://",  # RFC 3986 3.2.1: user:password@
-        re.compile(rb"://[^\s:/?#@]*+:(?P<secret>[^\s/?#@]++)(?=@)"),
+        b"://",  # RFC 3986 3.2.1: a token as the user's name
+        re.compile(rb"://(?P<secret>[^\s:/?#@\"'<>]{16,}+)(?=@)"),
+        TOKEN,
+    ),
+    Shape(
+        b"@",  # user:password@host, without a scheme before it
+        re.compile(
+            rb"(?<![\w.%+:/@-])(?!(?:mailto|sips?|xmpp|acct|e-?mail|from|to|b?cc|npm):)"
+            rb"[\w.%+-]{1,64}+:(?!//)(?P<secret>[^\s\"'<>@,;]{1,128}+)(?=@[\w(\[])"
+        ),
         PASSWORD,
     ),
-    *(_prefixed(prefix, least) for prefix, least in _PREFIXES.items()),
+    Shape(
+        b"sk-",
+        re.compile(_EDGE + rb"sk-(?=[a-z0-9-]{0,24}?[A-Za-z0-9_]{20})" + _RUN + b"++"),
+        TOKEN,
+    ),
+    Shape(
+        b"hooks.slack.com/",
+        re.compile(rb"hooks\.slack\.com/[a-z]+/(?P<secret>[A-Za-z0-9/_-]{8,}+)"),
+        TOKEN,
+    ),
+    Shape(b":AA", re.compile(rb"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"), TOKEN),
+    *_OF_PREFIXES,
 )
-
-# 13 to 19 digits, with single spaces or hyphens, of an issuer's range.
-_CARD = re.compile(rb"(?<![0-9.])[2-6](?:[ -]?[0-9]){12,18}+(?![0-9])")
-_NOT_DIGIT = re.compile(rb"[^0-9]")
+_SHORT = tuple(shape for shape in _SHAPES if shape not in _OF_PREFIXES)
 
 
 def compile_shapes(patterns: tuple[str, ...]) -> tuple[Shape, ...]:
-    """Return the built-in shapes and those of the option `secret_patterns`."""
-    own = (Shape(b"", re.compile(pattern.encode()), SECRET) for pattern in patterns)
+    """Return the shapes of the option `secret_patterns`."""
+    return tuple(
+        Shape(b"", re.compile(pattern.encode()), SECRET) for pattern in patterns
+    )
 
-    return (*own, *_SHAPES)
 
-
-def find_shapes(text: bytes, shapes: tuple[Shape, ...]) -> Iterator[Span]:
-    """Yield each part of `text` that has the shape of a secret."""
-    for shape in shapes:
+def find_shapes(text: bytes, own: tuple[Shape, ...]) -> Iterator[Span]:
+    """Yield each part of `text` that has the shape of a secret, built in or `own`."""
+    for shape in (*own, *(_SHAPES if LONG_RUN.search(text) else _SHORT)):
         if shape.needle in text:
-            group = "secret" if "secret" in shape.pattern.groupindex else 0
             for match in shape.pattern.finditer(text):
-                if match.end(group) > match.start(group):
-                    yield Span(match.start(group), match.end(group), shape.cls)
-    for match in _CARD.finditer(text):
-        if _luhn(_NOT_DIGIT.sub(b"", match[0])):
-            yield Span(match.start(), match.end(), CARD)
+                start, end = _secret(match)
+                if start < end:
+                    yield Span(start, end, shape.cls)
+    if b"@" in text and b"://" in text:
+        yield from _find_passwords(text)
+    for start, end in find_cards(text):
+        yield Span(start, end, CARD)
 
 
-def _luhn(digits: bytes) -> bool:
-    # ISO/IEC 7812-1, annex B: every second digit from the right counts twice.
-    total = 0
-    for place, byte in enumerate(reversed(digits)):
-        digit = byte - ord("0")
-        if place % 2:
-            digit = digit * 2 - (9 if digit > 4 else 0)
-        total += digit
+def _secret(match: re.Match[bytes]) -> tuple[int, int]:
+    start, end = match.span("secret" if "secret" in match.re.groupindex else 0)
 
-    return total % 10 == 0
+    return (start, end) if start >= 0 else match.span()
+
+
+# RFC 3986 3.2.1: user:password@, but no port.
+_USER = re.compile(
+    rb"://[^\s:/?#@]*+:(?![0-9]{0,5}+(?:[/?#]|\Z))(?P<password>[^\r\n]++)"
+)
+
+
+def _find_passwords(text: bytes) -> Iterator[Span]:
+    # Up to the last @: people type passwords with @ and spaces in them as they are.
+    for match in _USER.finditer(text):
+        end = match["password"].rfind(b"@")
+        if end > 0:
+            yield Span(match.start("password"), match.start("password") + end, PASSWORD)

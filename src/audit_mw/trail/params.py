@@ -102,7 +102,7 @@ def _upload(value: Upload) -> bytes:
         _maybe_string(value.filename),
         _maybe_string(value.type),
         value.len,
-        _ascii(value.sha256),
+        b"null" if value.sha256 is None else _ascii(value.sha256),
     )
 
 
@@ -174,6 +174,10 @@ def _word(coded: object) -> str:
     return coded
 
 
+def _maybe_word(coded: object) -> str | None:
+    return None if coded is None else _word(coded)
+
+
 def _count(coded: object) -> int:
     if type(coded) is not int:
         raise DamagedRecord(f"{_kind(coded)} where a count must stand")
@@ -205,7 +209,7 @@ _SHAPES = {
     ("len", "sha256"): _Shape(Spilled, (_count, _word)),
     ("json",): _Shape(JsonText, (_exact,)),
     ("filename", "type", "len", "sha256"): _Shape(
-        Upload, (_maybe_text, _maybe_text, _count, _word)
+        Upload, (_maybe_text, _maybe_text, _count, _maybe_word)
     ),
     ("len", "read"): _Shape(Unread, (_maybe_count, _count)),
     ("len", "class", "type"): _Shape(_make_opaque, (_count, _opaque_word, _maybe_text)),

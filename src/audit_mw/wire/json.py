@@ -39,8 +39,16 @@ _TOKEN = re.compile(
 _END = re.compile(_SPACE + rb"\Z")
 
 # Keys of an object that names a thing by value: {"name": "password", "value": "x"}.
-_NAMING = {b"name", b"key", b"field", b"id", b"param", b"parameter", b"type", b"label"}
-_NAMED = {b"value", b"val", b"v", b"content", b"data", b"text", b"input", b"answer"}
+_NAMING = set(
+    b"name key k n field fieldname id param parameter type label path attribute attr "
+    b"property prop header column variable var question prompt placeholder slot arg "
+    b"argument option setting title kty".split()
+)
+_NAMED = set(
+    b"value values val v content data text input answer newvalue oldvalue current "
+    b"default string body response reply raw "
+    b"d p q dp dq qi k oth".split()  # a private key, RFC 7518 6
+)
 
 
 class Prefix:
@@ -244,7 +252,7 @@ class _Flattener(Generic[Tag]):
                 return False
             start = len(self.members)
             self._open(match, prefix, name, tag, repeated=repeated)
-            if key is not None and key.lower() in _NAMED:
+            if key is not None and _word(key) in _NAMED:
                 self._frames[-1].start = start
             return True
         self.kept = self._at = match.end()
@@ -281,10 +289,11 @@ class _Flattener(Generic[Tag]):
 
     def _note_naming(self, key: bytes, value: bytes) -> None:
         frame = self._frames[-1]
-        lower = key.lower()
-        if lower in _NAMING and frame.naming is None:
-            frame.naming = self._classify(value)
-        elif lower in _NAMED:
+        word = _word(key)
+        if word in _NAMING and frame.naming is None:
+            # JWK (RFC 7517 4.1) has no word for it.
+            frame.naming = self._classify(b"private_key" if word == b"kty" else value)
+        if word in _NAMED:
             frame.named.append((len(self.members), len(self.members) + 1))
 
     def _close(self) -> None:
@@ -303,6 +312,10 @@ class _Flattener(Generic[Tag]):
             for place in range(max(start, done), end):
                 self.members[place] = self.members[place]._replace(tag=tag)
             done = max(done, end)
+
+
+def _word(key: bytes) -> bytes:
+    return key.lower().replace(b"_", b"").replace(b"-", b"")
 
 
 def _escape(key: bytes) -> bytes:

@@ -31,6 +31,7 @@ from audit_mw.wire.query import Long
 __all__ = ["FieldPart", "FilePart", "MultipartParser", "Tail"]
 
 _SLICE = 1 << 16
+_SMALL_FILE = 1 << 16  # of these the content is held, for a look at it
 
 
 class FieldPart(NamedTuple):
@@ -38,16 +39,6 @@ class FieldPart(NamedTuple):
 
     name: bytes | None
     value: bytes | Long
-    sent: bytes | None
-
-
-class FilePart(NamedTuple):
-    """A part with a file name: its content is only counted and hashed."""
-
-    name: bytes | None
-    filename: bytes
-    type: bytes | None
-    content: Long
     sent: bytes | None
 
 
@@ -61,6 +52,16 @@ class Tail(NamedTuple):
     len: int
     held: bytes | None
     sha256: str = ""
+
+
+class FilePart(NamedTuple):
+    """A part with a file name: its content is counted, hashed, and held if small."""
+
+    name: bytes | None
+    filename: bytes
+    type: bytes | None
+    content: Tail
+    sent: bytes | None
 
 
 Part = FieldPart | FilePart | Tail
@@ -191,7 +192,9 @@ class _OpenPart:
         self._name = None if head.name is None else _exact(head.name)
         self._filename = _exact(head.filename) if isinstance(head, File) else None
         self._head = head
-        self.content = Holder(limit if self._filename is None else _SMALL_FILE)
+        self.content = Holder(
+            limit if self._filename is None else min(limit, _SMALL_FILE)
+        )
 
     def finish(self) -> Part:
         content = self.content.finish()
@@ -205,7 +208,7 @@ class _OpenPart:
             self._name,
             self._filename,
             None if media_type is None else _exact(media_type),
-            Content(content.len, content.sha256, content.held),
+            content,
             self._sent(),
         )
 

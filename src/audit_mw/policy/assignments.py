@@ -1,0 +1,172 @@
+# A secret name in a text, and what gives it a value: where does the value start?
+#
+# Its end is not asked for. Where it is unclear how far a secret goes, it goes to the
+# end: a mask that stops at a quote or a space leaks the tail of a password that has one.
+#
+# Names start at a border and are read possessively, so each run is read once.
+import re
+from collections.abc import Callable, Iterator
+
+from audit_mw.policy.names import OPAQUE, PASSWORD
+
+__all__ = ["find_assignment", "first_values"]
+
+Classify = Callable[[bytes], str | None]
+Found = tuple[int, str]
+
+_STOP = rb"""\s"'`=:&;,?#{}()<>|\\/%"""
+_BORDER = rb"(?<![^%s])" % _STOP
+_NAME = rb"([^%s]++)" % _STOP
+_CLOSING = rb"""[\\"'`\])]{0,16}+"""
+_TAGS = rb"(?:</?[A-Za-z][^<>]{0,128}+>\s{0,8}+){1,4}+"
+
+# password= "password": password => password%3D <password> Password</th><td>
+_GIVEN = re.compile(
+    _BORDER
+    + _NAME
+    + _CLOSING
+    + rb"\s{0,8}+(?:=>|:=|==?|:|>|\xe2\x86\x92|%%3[aAdD]|%s)" % _TAGS
+)
+_GIVES = re.compile(rb"[=:<>\x92]|%3[aAdD]")
+
+# <password type="text">
+_TAG = re.compile(rb"<(?:[A-Za-z_][\w.-]*+:)?" + _NAME + rb"\s[^<>]*+>")
+
+# ("password", "x"), and what a part of multipart has: name="password" CR LF CR LF x
+_QUOTED = re.compile(
+    rb"""["'`]([^\s"'`\\]{2,64}+)\\{0,8}+["'`](?:\s{0,8}+[,;|]\s{0,8}+(?=\S)|\r\n\r\n)"""
+)
+
+# <input name="password" value="x">, in either order
+_ATTRIBUTE = re.compile(
+    rb"""=\s{0,8}+\\{0,8}+["']([^\s"'\\]{2,64}+)\\{0,8}+["'][\s/>]"""
+)
+_TAG_BYTES = 1024
+
+# PASSWORD 'x', "my password is x", --password x, -u name:x
+_STATED = re.compile(
+    _BORDER
+    + _NAME
+    + rb"""\s{1,8}+(?:(?=\\{0,8}["'`])|(?:is|was|ist|est|are|to)\s{1,8}+"""
+    rb"""(?!(?:not|no|too|an?|the|that|this|in|on|of|be|only|must|set|required|missing"""
+    rb"""|empty|blank|null|None|(?:in|un)?valid|wrong|incorrect|correct|expired|weak"""
+    rb"""|needed|mandatory|reset|changed|continue|use|have|do)\b))"""
+)
+_STATES = re.compile(rb"""\b(?:is|was|ist|est|are|to)\s|\s\\{0,8}["'`]""")
+_OPTION = re.compile(_BORDER + rb"(--?[A-Za-z][\w-]{1,64}+)[ \t]{1,8}+(?=[^\s-])")
+_USER_OPTION = re.compile(
+    rb"""(?<!\S)(?:-u|--(?:proxy-)?user)[ =]?["']?[^\s:]{1,64}+:(?=\S)"""
+)
+
+# A first line such as user,password: the values are in those that follow.
+_CELLS = re.compile(rb"[,;|\t]")
+_CELL = re.compile(rb"[\w.-]{1,32}(?: [\w.-]{1,32})?")
+_HEAD_BYTES = 1024
+
+_NAMES = 20_000  # that one text may give a value to; beyond, all of it is suspect
+
+
+def find_assignment(text: bytes, classify: Classify) -> Found | None:
+    """Return where the first value with a secret name starts, and its class."""
+    found = [found for find in _FINDERS if (found := find(text, classify))]
+
+    return min(found, default=None)
+
+
+def _given(text: bytes, classify: Classify) -> Found | None:
+    if _GIVES.search(text) is None:
+        return None
+    patterns = (_GIVEN, _TAG) if b"<" in text else (_GIVEN,)
+    found = [found for p in patterns if (found := _first(p, text, classify))]
+
+    return min(found, default=None)
+
+
+def _first(pattern: re.Pattern[bytes], text: bytes, classify: Classify) -> Found | None:
+    seen: set[bytes] = set()
+    for match in pattern.finditer(text):
+        if match.end() == len(text):
+            break
+        if match[1] not in seen:
+            cls = classify(match[1]) or _of_two_words(text, match, classify)
+            if cls is not None:
+                return match.end(), cls
+            if len(seen) == _NAMES:
+                return 0, OPAQUE
+            if match[1].lower() not in _SECOND_WORDS:
+                seen.add(match[1])
+
+    return None
+
+
+_SECOND_WORDS = set(
+    b"key id code phrase word number answer string value field hash again confirm "
+    b"confirmation name".split()
+)
+_WORDS_BEFORE = re.compile(rb"(?:[A-Za-z]{2,20}+[ -]){1,2}\Z")
+
+
+def _of_two_words(
+    text: bytes, match: re.Match[bytes], classify: Classify
+) -> str | None:
+    # "the api key: ...", "PIN code: ..."
+    if match[1].lower() not in _SECOND_WORDS:
+        return None
+    before = _WORDS_BEFORE.search(text[max(0, match.start(1) - 42) : match.start(1)])
+
+    return classify(before[0] + match[1]) if before else None
+
+
+def _quoted(text: bytes, classify: Classify) -> Found | None:
+    if b'"' in text or b"'" in text or b"`" in text:
+        return _first(_QUOTED, text, classify)
+
+    return None
+
+
+def _attributed(text: bytes, classify: Classify) -> Found | None:
+    found = _first(_ATTRIBUTE, text, classify) if b"=" in text else None
+    if found is None:
+        return None
+    # The value may stand before the name; in what is no tag it stands behind.
+    tag = text.rfind(b"<", max(0, found[0] - _TAG_BYTES), found[0])
+
+    return (tag + 1, found[1]) if tag >= 0 else found
+
+
+def _stated(text: bytes, classify: Classify) -> Found | None:
+    return _first(_STATED, text, classify) if _STATES.search(text) else None
+
+
+def _optioned(text: bytes, classify: Classify) -> Found | None:
+    if b" " not in text or b"-" not in text:
+        return None
+    user = _USER_OPTION.search(text)
+
+    return (user.end(), PASSWORD) if user else _first(_OPTION, text, classify)
+
+
+def _headed(text: bytes, classify: Classify) -> Found | None:
+    end = text.find(b"\n", 0, _HEAD_BYTES)
+    if end < 0 or end + 1 == len(text):
+        return None
+    cells = [cell.strip(b" \r\"'") for cell in _CELLS.split(text[:end])]
+    named = [cell for cell in cells if _CELL.fullmatch(cell)]
+    classes = [cls for cell in named if (cls := classify(cell))]
+
+    return (end + 1, classes[0]) if classes and len(cells) > 1 else None
+
+
+_FINDERS = (_given, _quoted, _attributed, _stated, _optioned, _headed)
+
+_VALUE = re.compile(rb"""[\s"'`\\=:>\[({]*+([^\s"'`\\&,;<>})\]]++)""")
+
+
+def first_values(text: bytes, classify: Classify) -> Iterator[bytes]:
+    """Yield, of each value with a secret name, what stands before the next mark."""
+    for pattern in (_GIVEN, _TAG, _QUOTED, _STATED, _OPTION):
+        for match in pattern.finditer(text):
+            if classify(match[1]) or _of_two_words(text, match, classify):
+                value = _VALUE.match(text, match.end())
+                if value is not None:
+                    yield value[1]

@@ -1,0 +1,95 @@
+# What a text says once a coding is undone: JSON's escapes, percent coding, HTML's
+# entities, base64, hex; and what that says in turn.
+#
+# An application may undo any of these, and a log that only looked at the outside would
+# keep what it found. Nothing is decompressed: a few bytes can become gigabytes.
+import html
+import re
+from base64 import b64decode
+from binascii import Error as BadBase64
+from collections.abc import Iterator
+from contextlib import suppress
+
+from audit_mw.policy.shapes import LONG_RUN
+from audit_mw.wire.json import unescape
+from audit_mw.wire.query import decode_percent
+
+__all__ = ["is_text", "undone"]
+
+_ROUNDS = 3  # a value in a URL in a parameter has two
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}+")
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){10,}+")
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_BREAKS = re.compile(rb"(?<=[A-Za-z0-9+/])(?:\\[rn]|[\r\n])++(?=[A-Za-z0-9+/=])")
+_ENTITY = re.compile(rb"&[#A-Za-z][A-Za-z0-9]{1,31};?")
+_OF_TEXT = b"\t\r\n" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+
+
+def undone(text: bytes) -> Iterator[bytes]:
+    """
+    Yield what `text` says with codings undone, once and again.
+
+    The last is empty where nobody can say what it is: coded still, after three rounds.
+    """
+    for _ in range(_ROUNDS):
+        plain = _unescaped(text)
+        inner = b"\n".join(_decoded(plain))
+        if plain != text:
+            yield plain
+        if inner:
+            yield inner
+            text = plain + b"\n" + inner
+        elif plain == text:
+            return
+        else:
+            text = plain
+    if b"%25" in text:
+        yield b""
+
+
+def _unescaped(text: bytes) -> bytes:
+    if b"\\" in text:
+        text = unescape(text)
+    if b"%" in text:
+        text = decode_percent(text)
+    if b"&" in text and _ENTITY.search(text):
+        # Latin-1 gives each byte a character, and each character below 256 its byte.
+        text = html.unescape(text.decode("latin-1")).encode("utf-8", "replace")
+
+    return text
+
+
+def _decoded(text: bytes) -> Iterator[bytes]:
+    if LONG_RUN.search(text) is None:
+        return
+    if b"\n" in text or b"\\n" in text:
+        text = _BREAKS.sub(b"", text)
+    for match in _BASE64.finditer(text):
+        run = match[0].translate(_TO_STANDARD)
+        # What stands before it may be of the same alphabet: so at each alignment.
+        for start in range(4):
+            yield from _from_base64(run[start:])
+    for match in _HEX.finditer(text):
+        decoded = bytes.fromhex(match[0].decode())
+        if is_text(decoded):
+            yield decoded
+
+
+def _from_base64(run: bytes) -> Iterator[bytes]:
+    whole = len(run) - (len(run) % 4 == 1)
+    with suppress(BadBase64):
+        decoded = b64decode(run[:whole] + b"=" * (-whole % 4))
+        if decoded and is_text(decoded):
+            yield decoded
+
+
+def is_text(body: bytes) -> bool:
+    """Tell whether `body` can be read as text: UTF-8 without control characters."""
+    if body.translate(None, _OF_TEXT):
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+
+    return True

@@ -1,0 +1,104 @@
+# The words that announce a secret, and the ordinary ones that only look like them.
+#
+# A stem counts anywhere in the joined words of a name (`userPassword2`, `x-api-key`).
+# A word is too short for that and counts only whole (`pin`, not `shipping`). An ending
+# counts at the end of a word (`userpin`), which keeps `has_location` free of the Polish
+# `haslo`. Ordinary words are taken out before.
+#
+# False positives are cheap (a length in place of a value), false negatives are
+# incidents; so the tables are wide, and hold the languages of Europe and then some.
+__all__ = [
+    "CARD_STEMS",
+    "DESCRIBING",
+    "ORDINARY",
+    "ORDINARY_NAMES",
+    "PASSWORD_ENDINGS",
+    "PASSWORD_STEMS",
+    "PASSWORD_WORDS",
+    "SESSION_STEMS",
+    "SESSION_WORDS",
+    "TOKEN_ENDINGS",
+    "TOKEN_STEMS",
+    "TOKEN_WORDS",
+    "USER_WORDS",
+]
+
+# Low in entropy, so that even a keyed digest would be too much: length only.
+PASSWORD_STEMS = (
+    "passw passwd passphras passcode pasword paswd psswd pswd pwd pwrd pwhash "
+    "passhash passnew passold passagain passrepeat passconf passverif passfras "
+    "pincode securityanswer secretanswer securitycode accesscode logincode entrycode "
+    "onetimecode onetimepin verificationcode confirmationcode activationcode "
+    "unlockcode resetcode smscode emailcode mfacode 2facode twofactor 2factor twofa "
+    "oobcode cardverif maidenname "
+    # Germanic and Baltic and Finnic
+    "kennwort losungswort geheimzahl wachtwoord adgangskode kodeord passord losenord "
+    "lykilord parool salasana tunnussana slaptazod "
+    # Romance
+    "contrasen contrasinal motdepasse motpasse palavrapasse "
+    # Slavic, Hungarian, Romanian, Turkish, Greek, Basque, Welsh
+    "hasło lozinka parola парол лозинка пинкод jelszo şifre "
+    "κωδικ συνθηματ pasahitz cyfrinair "
+    # Elsewhere
+    "katasandi matkhau סיסמ كلمةالمرور كلمةالسر رمزعبور पासवर्ड รหัสผ่าน "
+    "密码 密碼 口令 暗証番号 パスワード 비밀번호 암호"
+).split()
+PASSWORD_WORDS = set(
+    "pass pw psw pword pin pins puk otp totp hotp tan mdp cvv cvc csc mfa clave claves".split()
+)
+PASSWORD_ENDINGS = tuple(
+    "pass pin pw psw otp cvv cvc haslo heslo geslo senha senhas parole".split()
+)
+
+# Made by machines, so that a keyed digest joins their uses and tells nothing else.
+TOKEN_STEMS = (
+    "token secret apikey accesskey privatekey privkey secretkey seckey signingkey "
+    "sharedkey sshkey rsakey idrsa ided25519 idecdsa encryptionkey decryptionkey "
+    "cryptkey cipherkey aeskey hmackey masterkey servicekey accountkey storagekey "
+    "subscriptionkey functionskey licensekey webhookkey authkey appkey passkey "
+    "sessionid sessionkey sessid sesskey jsession phpsess aspsession aspxauth aspnetcore "
+    "credential authorization authorisation authenticat authenticity authcode authdata "
+    "authtok authhash csrf xsrf antiforgery bearer jwt saml assertion connectsid "
+    "signature signedrequest rememberme rememberweb recoverycode backupcode "
+    "codeverifier devicecode wordpresslogged wordpresssec mnemonic seedphrase "
+    "recoveryphrase geheim segret segredo секрет токен 密钥 密鑰 令牌 토큰"
+).split()
+TOKEN_WORDS = set(
+    "sid sess session sessions auth oauth sig hmac cookie cookies jwe otc sesame".split()
+)
+TOKEN_ENDINGS = ("sid", "sess", "session", "auth", "hmac", "nonce")
+
+CARD_STEMS = "cardnumber cardnum ccnumber ccnum creditcard debitcard".split()
+
+# Words that a table above would find something in.
+ORDINARY = set(
+    "author authors authored authority authorities authorship coauthor secretary "
+    "secretaries secretariat tokenize tokenized tokenizer tokenizers tokenization "
+    "tokenise tokenised compass bypass trespass surpass overpass underpass encompass "
+    "spin topspin backspin tailspin hairpin chopin crispin assess reassess possess "
+    "obsess possession possessions obsession aside".split()
+)
+
+# Whole names of which a part would announce a secret: counts, kinds, and the like.
+ORDINARY_NAMES = set(
+    "tokentype tokentypehint tokencount maxtokens maxnewtokens maxoutputtokens "
+    "maxcompletiontokens maxprompttokens prompttokens completiontokens totaltokens "
+    "numtokens passcount passrate".split()
+)
+
+# A last word that makes a mere word of TOKEN_WORDS a description: session_title.
+DESCRIBING = set(
+    "title type topic speaker speakers room track date day time duration timeout "
+    "lifetime language level status format method provider mode policy count theme "
+    "description subject name consent".split()
+)
+
+SESSION_STEMS = ("sessionid", "sessid", "jsession", "phpsess", "aspsession")
+SESSION_WORDS = {"sid", "sess", "session"}
+
+# The last word of a name that holds a user's name, where some type user:password.
+USER_WORDS = set(
+    "user username userid uid login loginid loginname name email mail account usr uname "
+    "identifier principal kasutaja benutzer benutzername utilisateur usuario utente "
+    "gebruiker anvandare kayttaja".split()
+)
