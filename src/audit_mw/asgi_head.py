@@ -31,7 +31,10 @@ def request_head(scope: Scope) -> RequestHead:
 
 def _path(path: str, raw_path: bytes | None) -> bytes:
     if raw_path is None:
-        return path.encode("utf-8", "surrogateescape")
+        try:
+            return path.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:  # half a surrogate pair, which is no byte
+            return path.encode("utf-8", "surrogatepass")
 
     return bytes(raw_path).partition(b"?")[0]  # some servers leave the query on it
 
@@ -48,7 +51,7 @@ def _peer(scope: Scope) -> tuple[str, int | None] | None:
         server = (*(scope.get("server") or ()), 0)
         return ("unix", None) if server[0] and server[1] is None else None
 
-    return str(host), int(port) if str(port).isdigit() else None
+    return str(host), int(port) if str(port).isdecimal() else None
 
 
 def _tls(found: Any) -> dict[str, bytes]:

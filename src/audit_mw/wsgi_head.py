@@ -60,7 +60,7 @@ def _peer(environ: Environ) -> tuple[str, int | None] | None:
         return ("unix", None) if host == "" else None
     port = str(environ.get("REMOTE_PORT", ""))
 
-    return str(host), int(port) if port.isdigit() else None
+    return str(host), int(port) if port.isdecimal() else None
 
 
 _TLS = {

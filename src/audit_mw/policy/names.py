@@ -18,6 +18,7 @@ from audit_mw.policy.words import (
     PASSWORD_WORDS,
     SESSION_STEMS,
     SESSION_WORDS,
+    STATES,
     TOKEN_ENDINGS,
     TOKEN_STEMS,
     TOKEN_WORDS,
@@ -120,7 +121,7 @@ class Classifier:
 
     def _look(self, name: bytes) -> str | None:
         words = _words(_decode(name))
-        if "".join(words) in self._exempt:
+        if "".join(words) in self._exempt or words[-1:] and words[-1] in STATES:
             return None
         words = [word for word in words if word not in ORDINARY]
         joined = "".join(words)

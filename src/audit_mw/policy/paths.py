@@ -22,10 +22,14 @@ _SCHEME = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*+:)?//")
 _USER = re.compile(rb"[^/?#]*@|[^/:?#]*+:(?![0-9]{0,5}+(?:[/?#]|\Z))[^?]*@")
 _HOST = re.compile(rb"[^/?#]*+")
 _PARTS = re.compile(rb"[?#&]")
+_REMEMBERED, _REMEMBERED_BYTES = 4096, 64
 _REACH = 2  # segments behind one that announces a secret
 
 _WORD = re.compile(rb"[a-z]+")
-_WORDS = re.compile(rb"(?:[a-z]{1,24}(?:[-_.][a-z]{1,24}){0,5}|v[0-9]{1,2})?")
+_WORDS = re.compile(
+    rb"(?:[a-z]{1,24}(?:[-_.][a-z]{1,24}){0,5}|v[0-9]{1,2}|oauth[12])?"
+)
+_TITLE = 5  # words of a segment that is one, and announces nothing
 _FILE = re.compile(
     rb"[A-Za-z_]{1,40}\.(?:pyc?|html?|js|css|json|xml|txt|php|aspx?|png|svg)"
 )
@@ -35,6 +39,7 @@ _MACHINE_MADE = re.compile(
 _CARRIED = re.compile(
     rb"(?<![A-Za-z0-9])(?=[A-Za-z]*+[0-9][A-Za-z]*+[0-9])[A-Za-z0-9]{6}"
 )
+_STATIC = (b".js", b".css", b".map", b".png", b".svg", b".woff2")
 
 # The segments of a JSON pointer, or of user[name][0]; and those that are mere keys.
 _NAME_SEGMENT = re.compile(rb"[^/\[\].]++")
@@ -73,6 +78,7 @@ class Paths:
     ) -> None:
         self._classify = classify
         self._find = find
+        self._remembered: dict[bytes, _Announced | None] = {}
 
     def in_url(self, url: bytes) -> Iterator[Span]:
         """Yield the spans of a URL, as in Referer: of path, query and fragment."""
@@ -145,9 +151,23 @@ class Paths:
         return again if again and announced.at_times else announced.reaching(_REACH)
 
     def _announced(self, segment: bytes) -> _Announced | None:
+        try:
+            return self._remembered[segment]
+        except KeyError:
+            found = self._look(segment)
+        if len(segment) <= _REMEMBERED_BYTES:
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[segment] = found
+
+        return found
+
+    def _look(self, segment: bytes) -> _Announced | None:
         name = decode_percent(segment) if b"%" in segment else segment
         cls = self._classify(name)
         words = _WORD.findall(name.lower())
+        if len(words) > _TITLE:
+            return None
         others = [word for word in words if word not in AT_TIMES]
         if cls is not None:
             only_at_times = not others or self._classify(b"-".join(others)) is None
@@ -188,13 +208,17 @@ class Paths:
         cls = self._classify(plain) or weak_class(plain, value)
         if cls and value:
             yield Span(len(name) + 1, len(piece), cls)
-        elif cls and not equals and _CARRIED.search(name):
+        elif cls and not equals and _carries(name):
             # /reset-password-TOKEN: where the name ends nobody can say.
             yield Span(0, len(piece), cls)
         elif value and names_user(plain) and b":" in decode_percent(value):
             yield Span(len(name) + 1, len(piece), PASSWORD)
         else:
             yield from self._find(piece)
+
+
+def _carries(name: bytes) -> bool:
+    return _CARRIED.search(name) is not None and not name.endswith(_STATIC)
 
 
 def _segments(path: bytes, start: int) -> Iterator[tuple[int, bytes]]:

@@ -69,6 +69,31 @@ class Keyring:
         return f"{self._id}.{mac.hexdigest()[:32]}"
 
 
+class Clean:
+    """Texts that were looked at and hold no secret: most come again and again."""
+
+    def __init__(self) -> None:
+        self.texts: set[bytes] = set()
+
+    def add(self, text: bytes) -> None:
+        """Take a text that holds none."""
+        if len(text) <= _CLEAN_BYTES:
+            if len(self.texts) >= _CLEAN_TEXTS:
+                self.texts.clear()
+            self.texts.add(text)
+
+    def note(self, text: bytes, shown: Text) -> Text:
+        """Return `shown`; if nothing of `text` is withheld in it, remember that."""
+        if shown is text:
+            self.add(text)
+
+        return shown
+
+
+_CLEAN_BYTES = 512
+_CLEAN_TEXTS = 4096
+
+
 class Redactor:
     """
     Finds secrets and withholds them.
@@ -82,6 +107,7 @@ class Redactor:
         self.classify = Classifier(config.secret_names, config.not_secret)
         self._shapes = compile_shapes(config.secret_patterns)
         self._paths = Paths(self.classify, self._find)
+        self._clean, self._clean_paths, self._clean_urls = Clean(), Clean(), Clean()
         self._keyring = keyring
 
     # --- what stands in the place of a secret
@@ -187,13 +213,20 @@ class Redactor:
             yield from first_values(text, self.classify)
 
     def _find(self, text: bytes, *, paths: bool = True) -> list[Span]:
-        if len(text) < _LEAST:
+        if text in self._clean.texts or self._is_bland(text):
             return []
         spans = self._spans(text, paths=paths)
         if any(self._hides(part) for part in _between(text, spans)):
             return [Span(0, len(text), OPAQUE)]
+        if paths and not spans:
+            self._clean.add(text)
 
         return spans
+
+    def _is_bland(self, text: bytes) -> bool:
+        return len(text) < _LEAST or (
+            not self._shapes and _BLAND.fullmatch(text) is not None
+        )
 
     def _hides(self, text: bytes) -> bool:
         return any(not said or self._spans(said) for said in undone(text))
@@ -224,11 +257,17 @@ class Redactor:
 
     def path(self, path: bytes) -> Text:
         """Return a raw path, or the part of a URL before its query."""
-        return self._cut(path, self._paths.in_path(path))
+        if path in self._clean_paths.texts:
+            return path
+
+        return self._clean_paths.note(path, self._cut(path, self._paths.in_path(path)))
 
     def url(self, url: bytes) -> Text:
         """Return a URL, as in Referer: its path, query and fragment redacted."""
-        return self._cut(url, self._paths.in_url(url))
+        if url in self._clean_urls.texts:
+            return url
+
+        return self._clean_urls.note(url, self._cut(url, self._paths.in_url(url)))
 
     def host(self, host: bytes) -> Text:
         """Return a Host, without the user information that it must not have."""
@@ -251,6 +290,7 @@ class Redactor:
 
 
 _LEAST = 5  # "pw=1" is no password that anyone has
+_BLAND = re.compile(rb"[A-Za-z0-9_,-]{5,12}")  # too short for a shape, and no giver
 _SECRET_FILE = re.compile(
     rb"(?:\.(?:key|pem|p12|pfx|ppk|jks|keystore|kdbx?|env|ovpn|htpasswd|pgpass|netrc)"
     rb"|(?:^|[/\\])(?:\.env[\w.-]*+|shadow))\Z",

@@ -17,6 +17,7 @@ __all__ = [
     "PASSWORD_WORDS",
     "SESSION_STEMS",
     "SESSION_WORDS",
+    "STATES",
     "TOKEN_ENDINGS",
     "TOKEN_STEMS",
     "TOKEN_WORDS",
@@ -91,6 +92,11 @@ DESCRIBING = set(
     "title type topic speaker speakers room track date day time duration timeout "
     "lifetime language level status format method provider mode policy count theme "
     "description subject name consent".split()
+)
+
+# A last word that makes any name a mere yes or no: password_required.
+STATES = set(
+    "enabled disabled required exempt accepted expired allowed supported".split()
 )
 
 SESSION_STEMS = ("sessionid", "sessid", "jsession", "phpsess", "aspsession")
