@@ -194,6 +194,11 @@ class Exchange:
 
     # --- what cuts it short
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the client left before the last message."""
+        return self._gone
+
     def gone(self, reason: str = "client gone") -> None:
         """Note that the client left, or that the task was cancelled."""
         if not self.finished and not self._gone:

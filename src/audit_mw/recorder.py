@@ -130,6 +130,8 @@ class Recorder:
             self._exchange.gone("cancelled")
             return
         self._exchange.failed(name.removeprefix("builtins."))
+        if isinstance(error, OSError) and self._exchange.is_gone:
+            return  # how a server tells that the client left: no fault of ours
         if isinstance(error, Exception):
             shown = "".join(traceback.format_exception(error))
             self._add_fault(name.removeprefix("builtins."), shown)

@@ -15,7 +15,7 @@ class TeeInput:
 
     def __init__(self, stream: Any, recorder: Recorder) -> None:
         self._stream = stream
-        self._tell = recorder.exchange.read
+        self._tell = _Once(recorder.exchange.read)
 
     def read(self, *size: Any) -> bytes:
         """Read as the stream does."""
@@ -66,9 +66,32 @@ class TeeInput:
         # Streams may have more than PEP 3333 asks for, and readers that find it use it:
         # werkzeug reads by readinto() where there is one.
         found = getattr(self._stream, name)
+        if name == "seek":
+            return partial(self._seek, found)
         tee = _MORE.get(name)
 
         return partial(tee, self._tell, found) if tee else found
+
+    def _seek(self, seek: Callable[..., Any], *to: Any) -> Any:
+        result = seek(*to)
+        if isinstance(result, int):  # as all of io's streams answer
+            self._tell.at = result
+
+        return result
+
+
+class _Once:
+    """Tells each byte once: what is read again after a seek back was told before."""
+
+    def __init__(self, tell: Callable[..., None]) -> None:
+        self._tell = tell
+        self.at = self._told = 0
+
+    def __call__(self, chunk: bytes, *, ended: bool) -> None:
+        known = max(self._told - self.at, 0)
+        self.at += len(chunk)
+        self._told = max(self._told, self.at)
+        self._tell(chunk[known:] if known else chunk, ended=ended)
 
 
 Tell = Callable[..., None]

@@ -1,0 +1,63 @@
+# wsgi.input, read in ways that PEP 3333 does not name.
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from audit_mw.event import Param, Redacted
+from tests.edges.audited import Audited
+
+BODY = b"user=alice&password=hunter2&note=hello"
+READ = (
+    Param("form", b"user", b"alice"),
+    Param("form", b"password", Redacted(7, "password")),
+    Param("form", b"note", b"hello"),
+)
+
+
+def _readinto(stream: Any) -> None:
+    buffer = bytearray(5)
+    while stream.readinto(buffer):
+        pass
+
+
+def _read1(stream: Any) -> None:
+    while stream.read1(3):
+        pass
+
+
+def _back_and_again(stream: Any) -> None:
+    stream.read(15)
+    stream.seek(0)
+    stream.read()
+
+
+def _back_in_pieces(stream: Any) -> None:
+    while stream.read(4):
+        stream.seek(-2, io.SEEK_CUR)
+        stream.read(2)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [_readinto, _read1, _back_and_again, _back_in_pieces],
+    ids=lambda f: f.__name__,
+)
+def test_read(audited: Audited, read: Callable[[Any], None]) -> None:
+    """However the body is read, each byte of it is on record once."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        read(environ["wsgi.input"])
+        start_response("200 OK", [])
+        return []
+
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "CONTENT_LENGTH": str(len(BODY)),
+        "wsgi.input": io.BytesIO(BODY),
+    }
+    audited(app)(environ, lambda *_: None)
+
+    assert audited.event().params[:3] == READ
