@@ -8,13 +8,13 @@ from pathlib import Path
 from zlib import crc32
 
 import pytest
-
-from audit_mw.event import Event, Hole, Opaque, Param, Redacted, Rest, Text, Upload
-from audit_mw.trail.reader import read_events, segments
 from tests.canary.drive import DRIVERS
 from tests.canary.errors import ERRORS, ORIGINS, Fail, Make
 from tests.canary.places import CANARIES, PLACES, Place
 from tests.canary.spellings import leaks
+
+from audit_mw.event import Event, Hole, Opaque, Param, Redacted, Rest, Text, Upload
+from audit_mw.trail.reader import read_events, segments
 
 
 def turns(kinds: frozenset[str], text: str) -> Iterator[tuple[str, str]]:

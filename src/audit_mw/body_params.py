@@ -28,7 +28,7 @@ __all__ = ["BodyParams"]
 
 # Codings in which letters are not their ASCII bytes: the look for names sees nothing.
 _CHARSET = re.compile(
-    rb"charset\s*+=\W*+(?:utf-?7|utf-?16|utf-?32|cp037|ebcdic|iso-2022)", re.I
+    rb"charset\s*+=\W*+(?:utf-?7|utf-?16|utf-?32|cp037|ebcdic|iso-2022)", re.IGNORECASE
 )
 
 

@@ -67,7 +67,8 @@ class Gathering:
     def add_pair(self, source: str, pair: Pair, cls: str | None = None) -> None:
         """Take a pair; `cls` is its class if that is known before its name."""
         cls = cls or self._redactor.class_of(source, pair.name, pair.value or b"")
-        if self._rest is not None and cls is None and _is_bland(pair):
+        looked_at = cls is not None or self._config.secret_patterns
+        if self._rest is not None and not looked_at and _is_bland(pair):
             self._rest.add(_code_bland(source, pair))
             return
         name = self.name(cls, pair.name)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.edges.audited import Audited
 
 from audit_mw.event import Param, Redacted
-from tests.edges.audited import Audited
 
 BODY = b"user=alice&password=hunter2&note=hello"
 READ = (

@@ -1,50 +1,139 @@
-# Who: the identity that the application vouched for, or nobody.
-from dataclasses import dataclass
+# Who: what an application may put in the place of a user, and what of it is a name.
 from typing import Any
 
 import pytest
-from starlette.authentication import SimpleUser, UnauthenticatedUser
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.strategies import few
 
 from audit_mw.policy.principal import principal_of
 
 
-@dataclass
 class User:
-    """A user object with some of the attributes that frameworks give theirs."""
+    """A user as frameworks have them; what is asked for decides."""
 
-    is_authenticated: bool = True
-    identity: object = None
-    username: object = None
-    id: object = None
+    def __init__(self, **attributes: object) -> None:
+        self.__dict__.update(attributes)
 
 
 class Hostile:
-    """Raises whatever it is asked."""
+    """An object that does not like to be asked."""
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(name)
 
+    def __str__(self) -> str:
+        raise RuntimeError
+
+    def __bool__(self) -> bool:
+        raise RuntimeError
+
+
+class Lazy:
+    """An object that asks a database what it is, as Django's lazy user does."""
+
+    @property
+    def __class__(self) -> Any:
+        raise ConnectionError
+
+
+class Unsure(User):
+    """A user that cannot say whether it is authenticated."""
+
+    @property
+    def is_authenticated(self) -> bool:
+        raise ConnectionError
+
+
+class Refusing(User):
+    """Starlette's own users: an identity that is not implemented."""
+
+    @property
+    def identity(self) -> str:
+        raise NotImplementedError
+
+
+class Shouting(str):
+    """A text that is no text when it is asked."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
 
 @pytest.mark.parametrize(
-    ("user", "expected"),
+    ("user", "name"),
     [
         pytest.param(None, None, id="nobody"),
-        pytest.param("", None, id="an empty name"),
-        pytest.param("alice", "alice", id="a name"),
-        pytest.param(b"ali\xe9", "ali\u00e9", id="bytes"),
+        pytest.param("", None, id="empty"),
+        pytest.param("alice", "alice", id="a text"),
+        pytest.param(b"alic\xe9", "alicé", id="bytes"),
+        pytest.param(b"", None, id="no bytes"),
         pytest.param(42, "42", id="a number"),
-        pytest.param(True, None, id="a truth value"),
-        pytest.param(SimpleUser("alice"), "alice", id="Starlette's"),
-        pytest.param(UnauthenticatedUser(), None, id="Starlette's nobody"),
-        pytest.param(User(username="alice"), "alice", id="Django's"),
-        pytest.param(User(identity="a", username="b"), "a", id="identity first"),
-        pytest.param(User(id=7), "7", id="only an id"),
-        pytest.param(User(is_authenticated=False, username="x"), None, id="not in"),
-        pytest.param(User(), None, id="no name"),
-        pytest.param(Hostile(), None, id="one that raises"),
-        pytest.param(object(), None, id="anything"),
+        pytest.param(0, "0", id="the number of root"),
+        pytest.param(True, None, id="true"),
+        pytest.param(False, None, id="false"),
+        pytest.param(User(username="alice"), None, id="does not say"),
+        pytest.param(
+            User(is_authenticated=False, username="alice"), None, id="not authenticated"
+        ),
+        pytest.param(
+            User(is_authenticated=lambda: False, username="bob"),
+            None,
+            id="a method: no",
+        ),
+        pytest.param(
+            User(is_authenticated=lambda: True, username="bob"),
+            "bob",
+            id="a method: yes",
+        ),
+        pytest.param(Unsure(username="mallory"), None, id="raises when asked"),
+        pytest.param(
+            User(is_authenticated=True, username="alice"), "alice", id="Django's"
+        ),
+        pytest.param(
+            User(is_authenticated=True, identity="a", username="b"), "a", id="identity"
+        ),
+        pytest.param(
+            Refusing(is_authenticated=True, display_name="alice"),
+            "alice",
+            id="Starlette's",
+        ),
+        pytest.param(User(is_authenticated=True, id=42), "42", id="only an id"),
+        pytest.param(
+            User(is_authenticated=True, username="", id=7), "7", id="an empty name"
+        ),
+        pytest.param(
+            User(is_authenticated=True, username=["alice"]), None, id="no text"
+        ),
+        pytest.param(User(is_authenticated=True), None, id="no name at all"),
+        pytest.param(Hostile(), None, id="raises"),
+        pytest.param(Lazy(), None, id="raises for its class"),
+        pytest.param(Shouting("x"), None, id="raises for its text"),
+        pytest.param(10**5000, None, id="a number beyond what is shown"),
+        pytest.param({"username": "alice"}, None, id="a mapping"),
     ],
 )
-def test_principal(user: object, expected: str | None) -> None:
-    """A text, or an object that says it is authenticated, has a name; else nobody."""
-    assert principal_of(user) == expected
+def test_principal(user: object, name: str | None) -> None:
+    """A name is taken from what vouches for one, and nothing that it does gets out."""
+    assert name == principal_of(user)
+
+
+@few
+@given(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.binary(max_size=8),
+        st.text(st.characters(exclude_categories=()), max_size=8),
+        st.lists(st.integers(), max_size=2),
+    )
+)
+def test_never_raises(user: object) -> None:
+    """The answer is a text that is not empty, or none."""
+    name = principal_of(user)
+
+    assert name is None or (isinstance(name, str) and name)

@@ -76,19 +76,20 @@ def test_node(node: bytes, expected: str | None) -> None:
     ("lines", "expected"),
     [
         pytest.param([], [], id="no line"),
-        pytest.param([b""], [None], id="empty line"),
+        pytest.param([b""], [], id="empty line"),
         pytest.param([b"1.1.1.1"], ["1.1.1.1"], id="one"),
         pytest.param([b"1.1.1.1, 2.2.2.2:8"], ["1.1.1.1", "2.2.2.2"], id="two"),
         pytest.param([b"1.1.1.1", b"::2"], ["1.1.1.1", "::2"], id="two lines"),
-        pytest.param([b"1.1.1.1,"], ["1.1.1.1", None], id="trailing comma"),
-        pytest.param([b",1.1.1.1"], [None, "1.1.1.1"], id="leading comma"),
+        pytest.param([b"1.1.1.1,"], ["1.1.1.1"], id="trailing comma"),
+        pytest.param([b",1.1.1.1"], ["1.1.1.1"], id="leading comma"),
         pytest.param([b"x,\t1.1.1.1"], [None, "1.1.1.1"], id="no address"),
         pytest.param([b'"1.1.1.1,2.2.2.2'], [None, "2.2.2.2"], id="no quoting here"),
     ],
 )
 def test_nodes(lines: list[bytes], expected: list[str | None]) -> None:
     """
-    Each piece between two commas is a hop, whether or not it names an address.
+    Each piece between two commas is a hop, whether or not it names an address,
+    unless it is empty.
     """
     assert expected == list(map(shown, parse_nodes(lines)))
 
@@ -162,7 +163,7 @@ def test_never_raises(lines: list[bytes]) -> None:
     """
     most = sum(line.count(b",") + 1 for line in lines)
 
-    assert len(parse_nodes(lines)) == most
+    assert len(parse_nodes(lines)) <= most
     assert len(parse_forwarded(lines)) <= most
 
 

@@ -1,7 +1,7 @@
 # A secret name in a text, and what gives it a value: where does the value start?
 #
 # Its end is not asked for. Where it is unclear how far a secret goes, it goes to the
-# end: a mask that stops at a quote or a space leaks the tail of a password that has one.
+# end: a mask that stops at a quote or a space leaks the tail of a password with one.
 #
 # Names start at a border and are read possessively, so each run is read once.
 import re

@@ -85,8 +85,9 @@ def compile_client(config: Config) -> Callable[[Peer, Fields], Client]:
             return Client(own, "untrusted-claim" if claims else "direct", trusted=False)
         if not lines:
             return Client(own, "direct", trusted=True)
-        client, via = own, "proxied"
-        for node in reversed(parse(lines)):
+        nodes = parse(lines)
+        client, via = own, "proxied" if nodes else "malformed"
+        for node in reversed(nodes):
             if node is None:
                 via = "malformed"
                 break

@@ -5,6 +5,7 @@
 # the document names an argument and its value stands among the variables.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from audit_mw.wire.json import Member, Prefix
 
@@ -42,7 +43,7 @@ def retag(members: Sequence[Member[str]], classify: Classify) -> Iterator[Member
 def _of_keys(pointer: bytes, classify: Classify) -> str | None:
     # {"api": {"key": x}}: two keys that are one name.
     keys = pointer.split(b"/")
-    for above, key in zip(keys[1:], keys[2:], strict=False):
+    for above, key in pairwise(keys[1:]):
         cls = None if key.isdigit() else classify(b"%s.%s" % (above, key))
         if cls is not None:
             return cls

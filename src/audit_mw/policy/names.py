@@ -51,7 +51,7 @@ _REMEMBERED = 4096
 # Cyrillic and Greek letters that are typed, or meant, for Latin ones. Stems go through
 # the same fold, so a name in one script and one in two give the same.
 _ALIKE = str.maketrans(
-    "аеорсухіјѕԁһкмтвн" + "αορνικτυχε",  # noqa: RUF001 - that is the point
+    "аеорсухіјѕԁһкмтвн" + "αορνικτυχε",
     "aeopcyxijsdhkmtbh" + "aopviktuxe",
 )
 _CODINGS = ("utf-8", "latin-1", "cp1251", "cp1250", "gb18030")
@@ -121,7 +121,7 @@ class Classifier:
 
     def _look(self, name: bytes) -> str | None:
         words = _words(_decode(name))
-        if "".join(words) in self._exempt or words[-1:] and words[-1] in STATES:
+        if "".join(words) in self._exempt or (words[-1:] and words[-1] in STATES):
             return None
         words = [word for word in words if word not in ORDINARY]
         joined = "".join(words)

@@ -22,13 +22,12 @@ _SCHEME = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*+:)?//")
 _USER = re.compile(rb"[^/?#]*@|[^/:?#]*+:(?![0-9]{0,5}+(?:[/?#]|\Z))[^?]*@")
 _HOST = re.compile(rb"[^/?#]*+")
 _PARTS = re.compile(rb"[?#&]")
+_PATH = re.compile(rb"[^=?#&/]*+/")
 _REMEMBERED, _REMEMBERED_BYTES = 4096, 64
 _REACH = 2  # segments behind one that announces a secret
 
 _WORD = re.compile(rb"[a-z]+")
-_WORDS = re.compile(
-    rb"(?:[a-z]{1,24}(?:[-_.][a-z]{1,24}){0,5}|v[0-9]{1,2}|oauth[12])?"
-)
+_WORDS = re.compile(rb"(?:[a-z]{1,24}(?:[-_.][a-z]{1,24}){0,5}|v[0-9]{1,2}|oauth[12])?")
 _TITLE = 5  # words of a segment that is one, and announces nothing
 _FILE = re.compile(
     rb"[A-Za-z_]{1,40}\.(?:pyc?|html?|js|css|json|xml|txt|php|aspx?|png|svg)"
@@ -42,7 +41,7 @@ _CARRIED = re.compile(
 _STATIC = (b".js", b".css", b".map", b".png", b".svg", b".woff2")
 
 # The segments of a JSON pointer, or of user[name][0]; and those that are mere keys.
-_NAME_SEGMENT = re.compile(rb"[^/\[\].]++")
+_NAME_SEGMENT = re.compile(rb"[^/\[\]]++")
 _KEY = re.compile(rb"[A-Za-z_$~-]{1,32}[0-9]{0,2}|[0-9]{1,5}")
 
 # A path in another text, and a segment in it that another one follows.
@@ -89,8 +88,7 @@ class Paths:
             yield from _moved(look(piece), start)
             if mark is not None:
                 start = mark.end()
-                name = _PARTS.split(url[start : start + 256])[0].partition(b"=")[0]
-                look = self.in_path if b"/" in name else self._in_piece
+                look = self.in_path if _PATH.match(url, start) else self._in_piece
 
     def in_text(self, text: bytes) -> Iterator[Span]:
         """Yield the spans of the paths and URLs in a text."""
@@ -112,7 +110,7 @@ class Paths:
             yield from self._find(host)
 
     def in_name(self, name: bytes, cls: str) -> Iterator[Span]:
-        """Yield what stands in a name below one that is secret: `/tokens/x`, `pin[x]`."""
+        """Yield what stands in a name below a secret one: `/tokens/x`, `pin[x]`."""
         below = False
         for segment in _NAME_SEGMENT.finditer(name):
             if below and _KEY.fullmatch(segment[0]) is None:

@@ -15,19 +15,31 @@ _NAMES = ("identity", "display_name", "username", "id")
 
 def principal_of(user: object) -> str | None:
     """Return the name of `user`: a text, or an object that says it is authenticated."""
-    if user is None or isinstance(user, bool):
-        return None
-    if isinstance(user, (str, int)):
-        return str(user) or None
-    if isinstance(user, bytes):
-        return user.decode("latin-1") or None
     with suppress(Exception):
-        if not getattr(user, "is_authenticated", False):
-            return None
-    for name in _NAMES:
-        with suppress(Exception):
-            found = getattr(user, name)
-            if isinstance(found, (str, int)) and str(found):
-                return str(found)
+        if isinstance(user, (str, bytes, int)):
+            return _name(user)
+        # Some say it in a method, which as such is always true.
+        said = getattr(user, "is_authenticated", False)
+        if said() if callable(said) else said:
+            return _name_of(user)
 
     return None
+
+
+def _name_of(user: object) -> str | None:
+    for attribute in _NAMES:
+        with suppress(Exception):
+            name = _name(getattr(user, attribute))
+            if name is not None:
+                return name
+
+    return None
+
+
+def _name(found: object) -> str | None:
+    if isinstance(found, bytes):
+        return found.decode("latin-1") or None
+    if isinstance(found, bool) or not isinstance(found, (str, int)):
+        return None
+
+    return str(found) or None

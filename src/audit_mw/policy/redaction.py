@@ -224,8 +224,8 @@ class Redactor:
         return spans
 
     def _is_bland(self, text: bytes) -> bool:
-        return len(text) < _LEAST or (
-            not self._shapes and _BLAND.fullmatch(text) is not None
+        return not self._shapes and (
+            len(text) < _LEAST or _BLAND.fullmatch(text) is not None
         )
 
     def _hides(self, text: bytes) -> bool:

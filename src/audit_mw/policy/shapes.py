@@ -39,7 +39,8 @@ LONG_RUN = re.compile(rb"[A-Za-z0-9_.~+/=|:-]{12}")
 # Prefixes that issuers document so that scanners can find what leaked, and how many
 # characters follow at least.
 _PREFIXES = (
-    "ghp_ 20 gho_ 20 ghu_ 20 ghs_ 20 ghr_ 20 github_pat_ 20 glpat- 16 gldt- 16 glrt- 16 "
+    "ghp_ 20 gho_ 20 ghu_ 20 ghs_ 20 ghr_ 20 github_pat_ 20 glpat- 16 "
+    "gldt- 16 glrt- 16 "
     "glptt- 16 glagent- 16 gloas- 16 glsoat- 16 glcbt- 16 glft- 16 xoxa- 10 xoxb- 10 "
     "xoxc- 10 xoxd- 10 xoxe- 10 xoxe. 10 xoxp- 10 xoxr- 10 xoxs- 10 xapp- 10 AKIA 16 "
     "ASIA 16 IQoJ 60 FwoG 60 AIza 30 ya29. 20 GOCSPX- 20 1//0 30 4/0A 30 sk_live_ 10 "
@@ -83,7 +84,7 @@ _SHAPES = (
         # Up to the end of the armour; where that is missing, to the end.
         re.compile(
             rb"-----? ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?----"
-            rb"(?:(?!----[- ]END )[\s\S])*+(?:----[- ]END [A-Z0-9 ]{0,60}-----?)?"
+            rb"(?:(?!----[- ]END )[\s\S])*+(?:----[- ]END [A-Z0-9 ]{0,60}-{0,5})?"
         ),
         TOKEN,
     ),

@@ -45,7 +45,8 @@ PASSWORD_STEMS = (
     "密码 密碼 口令 暗証番号 パスワード 비밀번호 암호"
 ).split()
 PASSWORD_WORDS = set(
-    "pass pw psw pword pin pins puk otp totp hotp tan mdp cvv cvc csc mfa clave claves".split()
+    "pass pw psw pword pin pins puk otp totp hotp tan mdp cvv cvc csc mfa "
+    "clave claves".split()
 )
 PASSWORD_ENDINGS = tuple(
     "pass pin pw psw otp cvv cvc haslo heslo geslo senha senhas parole".split()
@@ -57,7 +58,8 @@ TOKEN_STEMS = (
     "sharedkey sshkey rsakey idrsa ided25519 idecdsa encryptionkey decryptionkey "
     "cryptkey cipherkey aeskey hmackey masterkey servicekey accountkey storagekey "
     "subscriptionkey functionskey licensekey webhookkey authkey appkey passkey "
-    "sessionid sessionkey sessid sesskey jsession phpsess aspsession aspxauth aspnetcore "
+    "sessionid sessionkey sessid sesskey jsession phpsess aspsession "
+    "aspxauth aspnetcore "
     "credential authorization authorisation authenticat authenticity authcode authdata "
     "authtok authhash csrf xsrf antiforgery bearer jwt saml assertion connectsid "
     "signature signedrequest rememberme rememberweb recoverycode backupcode "
@@ -65,7 +67,8 @@ TOKEN_STEMS = (
     "recoveryphrase geheim segret segredo секрет токен 密钥 密鑰 令牌 토큰"
 ).split()
 TOKEN_WORDS = set(
-    "sid sess session sessions auth oauth sig hmac cookie cookies jwe otc sesame".split()
+    "sid sess session sessions auth oauth sig hmac cookie cookies jwe otc "
+    "sesame".split()
 )
 TOKEN_ENDINGS = ("sid", "sess", "session", "auth", "hmac", "nonce")
 
@@ -104,7 +107,8 @@ SESSION_WORDS = {"sid", "sess", "session"}
 
 # The last word of a name that holds a user's name, where some type user:password.
 USER_WORDS = set(
-    "user username userid uid login loginid loginname name email mail account usr uname "
+    "user username userid uid login loginid loginname name email mail "
+    "account usr uname "
     "identifier principal kasutaja benutzer benutzername utilisateur usuario utente "
     "gebruiker anvandare kayttaja".split()
 )

@@ -31,8 +31,14 @@ _NODE_BYTES = range(2, 65)
 
 
 def parse_nodes(lines: Iterable[bytes]) -> list[Address | None]:
-    """Return the nodes of X-Forwarded-For lines, or of any list of addresses."""
-    return [parse_node(node.strip(OWS)) for line in lines for node in line.split(b",")]
+    """
+    Return the nodes of X-Forwarded-For lines, or of any list of addresses.
+
+    Empty elements are left out, as a recipient must (RFC 9110 5.6.1.2).
+    """
+    pieces = (piece.strip(OWS) for line in lines for piece in line.split(b","))
+
+    return [parse_node(piece) for piece in pieces if piece]
 
 
 def parse_forwarded(lines: Iterable[bytes]) -> list[Address | None]:
