@@ -107,7 +107,7 @@ def drive_wsgi(request: Request, trail: Path, **options: object) -> None:
 def _run(serve: Callable[[], object]) -> None:
     try:
         serve()
-    except Exception as error:  # noqa: BLE001 - the one that the request asked for
+    except Exception as error:
         if isinstance(error, AssertionError):
             raise
 
