@@ -32,8 +32,8 @@ class Hostile:
 class Lazy:
     """An object that asks a database what it is, as Django's lazy user does."""
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc] # what such objects do
+    @property  # type: ignore[misc] # what such objects do
+    def __class__(self) -> Any:
         raise ConnectionError
 
 
