@@ -2,6 +2,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from uuid import RFC_4122, UUID
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.strategies import few
 from tests.trail.crew import outcome
+from tests.trail.samples import threads
 
 from audit_mw.ids import EventIds
 
@@ -139,11 +141,8 @@ def test_threads() -> None:
     def make(into: list[str]) -> None:
         into.extend(ids.make()[0] for _ in range(2000))
 
-    threads = [threading.Thread(target=make, args=(into,)) for into in made]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with threads(*(partial(make, into) for into in made)):
+        pass
 
     assert all(sorted(into) == into for into in made)
     assert len({event for into in made for event in into}) == 16_000
@@ -162,11 +161,8 @@ def test_order_between_threads() -> None:
             with turn:
                 made.append(ids.make()[0])
 
-    threads = [threading.Thread(target=make) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with threads(*[make] * 4):
+        pass
 
     assert sorted(made) == made
 

@@ -13,7 +13,8 @@ from audit_mw.body_params import BodyParams
 from audit_mw.config import Config
 from audit_mw.event import Event, Hole, Opaque, Param, Rest, Spilled, Unread
 from audit_mw.gathering import Gathering
-from audit_mw.policy.redaction import Keyring, Redactor
+from audit_mw.policy.keyring import Keyring
+from audit_mw.policy.redaction import Redactor
 from audit_mw.trail.params import decode_params, encode_param, encode_params
 from audit_mw.trail.reader import find_value
 from audit_mw.wire.query import FormParser, parse_query

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from audit_mw.config import Config
 from audit_mw.event import Param
 from audit_mw.policy.client import FORWARDING_FIELDS, compile_client
-from audit_mw.policy.redaction import Keyring, Redactor
+from audit_mw.policy.keyring import Keyring
+from audit_mw.policy.redaction import Redactor
 from audit_mw.wire.body import compile_body_parser
 
 __all__ = ["Rules"]

@@ -4,7 +4,7 @@
 # conversation may be a password.
 from dataclasses import dataclass, field
 
-from audit_mw.policy.redaction import Keyring
+from audit_mw.policy.keyring import Keyring
 
 __all__ = ["Conversation"]
 

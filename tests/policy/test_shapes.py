@@ -10,7 +10,8 @@ from tests.strategies import few, fragments
 
 from audit_mw.config import Config
 from audit_mw.policy.cards import find_cards
-from audit_mw.policy.redaction import Keyring, Redactor
+from audit_mw.policy.keyring import Keyring
+from audit_mw.policy.redaction import Redactor
 from audit_mw.policy.shapes import Span, compile_shapes, find_shapes
 
 RUN = "Ab3" * 16  # what follows a prefix

@@ -2,6 +2,8 @@
 import fcntl
 import hashlib
 import os
+import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +25,7 @@ __all__ = [
     "open_files",
     "records",
     "spill_of",
+    "threads",
     "umask",
     "wait_for_lock",
     "wait_until",
@@ -112,11 +115,11 @@ def umask(mask: int) -> Iterator[None]:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file for the block, as another process would."""
+def locked(path: Path) -> Iterator[Callable[[], None]]:
+    """Hold the lock of a file, as another process would; give what lets go of it."""
     with path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield file.close
 
 
 def wait_until(condition: Callable[[], object]) -> None:
@@ -143,3 +146,24 @@ def wait_for_lock(path: Path) -> None:
 def open_files() -> int:
     """Return how many files this process has open."""
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@contextmanager
+def threads(*tasks: Callable[[], object]) -> Iterator[list[threading.Thread]]:
+    """
+    Run tasks beside the block, a thread for each, and switch between them all the time.
+
+    Fails when one does not end, and ends all the same.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    started = [threading.Thread(target=task, daemon=True) for task in tasks]
+    try:
+        for thread in started:
+            thread.start()
+        yield started
+        for thread in started:
+            thread.join(60)
+            assert not thread.is_alive(), "a thread hangs"
+    finally:
+        sys.setswitchinterval(interval)

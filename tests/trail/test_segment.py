@@ -2,7 +2,6 @@ import errno
 import os
 import shutil
 import stat
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from tests.trail.crew import crew, not_blocking, outcome, outcomes
-from tests.trail.samples import locked, open_files, umask, wait_for_lock
+from tests.trail.samples import locked, open_files, threads, umask, wait_for_lock
 
 from audit_mw.trail.record import header_line
 from audit_mw.trail.segment import SegmentFile
@@ -253,12 +252,10 @@ def test_rotated_while_it_waits(segment: SegmentFile) -> None:
     An append that waits for the lock of a file that is rotated goes to the new file.
     """
     segment.append(b"a\n")
-    waiting = threading.Thread(target=segment.append, args=(b"b\n",))
-    with locked(segment.path):
-        waiting.start()
+    with locked(segment.path) as unlock, threads(lambda: segment.append(b"b\n")):
         wait_for_lock(segment.path)
         rotated = segment.path.rename(segment.path.with_name("rotated.log"))
-    waiting.join()
+        unlock()
 
     assert rotated.read_bytes() == HEADER + b"a\n"
     assert segment.path.read_bytes() == HEADER + b"b\n"

@@ -1,11 +1,10 @@
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.trail.crew import crew, outcomes
-from tests.trail.samples import event, locked, spill_of, wait_for_lock
+from tests.trail.samples import event, locked, spill_of, threads, wait_for_lock
 
 from audit_mw.event import Spill
 from audit_mw.trail.reader import find_value, read_segment, segments
@@ -126,12 +125,10 @@ def test_rotated_while_it_waits(segment: SegmentFile, spills: SpillFile) -> None
     """
     spills.append(event(spills=(spill_of(b"a"),)))
     again = event(spills=(spill_of(b"a"), spill_of(b"b")))
-    waiting = threading.Thread(target=spills.append, args=(again,))
-    with locked(segment.path):
-        waiting.start()
+    with locked(segment.path) as unlock, threads(lambda: spills.append(again)):
         wait_for_lock(segment.path)
         segment.path.rename(segment.path.with_name("rotated.log"))
-    waiting.join()
+        unlock()
 
     assert {b"a", b"b"} == set(stored(segment.path))
 

@@ -1,7 +1,6 @@
 import os
 import shutil
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from tests.trail.samples import (
     numbers,
     records,
     spill_of,
+    threads,
     wait_until,
     whole_numbers,
 )
@@ -232,11 +232,8 @@ def test_threads(requests: Path, writer: Writer) -> None:
     """
     Threads that commit at once write whole lines, with each seq once.
     """
-    threads = [threading.Thread(target=commit, args=(writer, 500)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with threads(*[partial(commit, writer, 500)] * 8):
+        pass
 
     assert {writer.instance: 4000} == whole_numbers(requests.iterdir())
 
@@ -250,13 +247,9 @@ def test_closed_by_another_thread(requests: Path, writer: Writer) -> None:
     """
     A commit works, and writes to our file, when another thread closes at that moment.
     """
-    threads = [threading.Thread(target=commit, args=(writer, 500)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    while any(thread.is_alive() for thread in threads):
-        writer.close()
-    for thread in threads:
-        thread.join()
+    with threads(*[partial(commit, writer, 500)] * 2) as committing:
+        while any(thread.is_alive() for thread in committing):
+            writer.close()
 
     assert {writer.instance: 1000} == whole_numbers(requests.iterdir())
 
@@ -399,12 +392,19 @@ def test_fork(tmp_path: Path) -> None:
     """
     Parent and child go on under names of their own, each with numbers of its own.
     """
-    parent, code = outcome("commit_in_both", tmp_path, 50)
+    parent, code, _ = outcome("commit_in_both", tmp_path, 50)
     found = whole_numbers((tmp_path / "request").iterdir())
 
     assert code == 0
     assert list(found.values()) == [50, 50]
     assert parent in found
+
+
+def test_fork_shares_no_file(tmp_path: Path) -> None:
+    """
+    A child keeps no file of its parent open: one lock would then belong to both.
+    """
+    assert outcome("commit_in_both", tmp_path, 50)[2] == []
 
 
 def test_fork_while_locked(tmp_path: Path) -> None:

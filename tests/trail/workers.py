@@ -182,7 +182,12 @@ def commit_while_forking(trail: str, forks: str) -> list[int]:
 
 
 def commit_in_both(trail: str, times: str) -> list[Any]:
-    """Commit, fork, and commit in both; return parent's instance, child's exit code."""
+    """
+    Commit, fork, and commit in both.
+
+    Return the parent's instance, the child's exit code, and which files of the trail
+    another child has open.
+    """
     both = Writer(Path(trail), "day")
     both.commit(event(instance=both.instance))
     both.hold(event(instance=both.instance))
@@ -190,7 +195,23 @@ def commit_in_both(trail: str, times: str) -> list[Any]:
     for _ in range(int(times) - 2):
         both.commit(event(instance=both.instance))
 
-    return [both.instance, _wait(child)]
+    return [both.instance, _wait(child), _inherited(trail)]
+
+
+def _inherited(trail: str) -> list[str]:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir()]
+        found = [link for link in links if link.startswith(trail)]
+        os.write(writing, json.dumps(found).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as file:
+        found = json.loads(file.read())
+    _wait(child)
+
+    return found
 
 
 def fork_at_each_line(trail: str) -> list[str]:

@@ -18,18 +18,18 @@ _STOP = rb"""\s"'`=:&;,?#{}()<>|\\/%"""
 _BORDER = rb"(?<![^%s])" % _STOP
 _NAME = rb"([^%s]++)" % _STOP
 _CLOSING = rb"""[\\"'`\])]{0,16}+"""
-_TAGS = rb"(?:</?[A-Za-z][^<>]{0,128}+>\s{0,8}+){1,4}+"
 
-# password= "password": password => password%3D <password> Password</th><td>
+# password= "password": password => password%3D <password>
 _GIVEN = re.compile(
-    _BORDER
-    + _NAME
-    + _CLOSING
-    + rb"\s{0,8}+(?:=>|:=|==?|:|>|\xe2\x86\x92|%%3[aAdD]|%s)" % _TAGS
+    _BORDER + _NAME + _CLOSING + rb"\s{0,8}+(?:=>|:=|==?|:|-?>|\xe2\x86\x92|%3[aAdD])"
 )
 _GIVES = re.compile(rb"[=:<>\x92]|%3[aAdD]")
 
 # <password type="text">
+# and a table: Password</th><td>
+_TABLE = re.compile(
+    _BORDER + _NAME + rb"\s{0,8}+(?:</?[A-Za-z][^<>]{0,128}+>\s{0,8}+){1,4}+"
+)
 _TAG = re.compile(rb"<(?:[A-Za-z_][\w.-]*+:)?" + _NAME + rb"\s[^<>]*+>")
 
 # ("password", "x"), and what a part of multipart has: name="password" CR LF CR LF x
@@ -39,7 +39,7 @@ _QUOTED = re.compile(
 
 # <input name="password" value="x">, in either order
 _ATTRIBUTE = re.compile(
-    rb"""=\s{0,8}+\\{0,8}+["']([^\s"'\\]{2,64}+)\\{0,8}+["'][\s/>]"""
+    rb"""=\s{0,8}+\\{0,8}+["']([^\s"'\\]{2,64}+)\\{0,8}+["'](?=[\s/>])"""
 )
 _TAG_BYTES = 1024
 
@@ -76,7 +76,7 @@ def find_assignment(text: bytes, classify: Classify) -> Found | None:
 def _given(text: bytes, classify: Classify) -> Found | None:
     if _GIVES.search(text) is None:
         return None
-    patterns = (_GIVEN, _TAG) if b"<" in text else (_GIVEN,)
+    patterns = (_GIVEN, _TAG, _TABLE) if b"<" in text else (_GIVEN,)
     found = [found for p in patterns if (found := _first(p, text, classify))]
 
     return min(found, default=None)
@@ -164,7 +164,7 @@ _VALUE = re.compile(rb"""[\s"'`\\=:>\[({]*+([^\s"'`\\&,;<>})\]]++)""")
 
 def first_values(text: bytes, classify: Classify) -> Iterator[bytes]:
     """Yield, of each value with a secret name, what stands before the next mark."""
-    for pattern in (_GIVEN, _TAG, _QUOTED, _STATED, _OPTION):
+    for pattern in (_GIVEN, _TAG, _TABLE, _QUOTED, _STATED, _OPTION):
         for match in pattern.finditer(text):
             if classify(match[1]) or _of_two_words(text, match, classify):
                 value = _VALUE.match(text, match.end())

@@ -12,15 +12,15 @@
 #         it is looked at decoded as well; if only that shows a secret, all of it goes.
 #
 # A text with holes is as long as the text was, each part at its place.
-import hashlib
-import hmac
 import re
 from collections.abc import Iterable, Iterator
 
 from audit_mw.config import Config
 from audit_mw.event import Hole, Redacted, Text
 from audit_mw.policy.assignments import find_assignment, first_values
+from audit_mw.policy.clean import Clean
 from audit_mw.policy.credentials import is_machine_made, parse_credentials
+from audit_mw.policy.keyring import Keyring
 from audit_mw.policy.layers import undone
 from audit_mw.policy.names import (
     OPAQUE,
@@ -35,63 +35,7 @@ from audit_mw.policy.remembered import find_known
 from audit_mw.policy.shapes import Span, compile_shapes, find_shapes
 from audit_mw.wire.query import decode_percent
 
-__all__ = ["Keyring", "Redactor"]
-
-
-class Keyring:
-    """
-    Keyed digests of secrets, so that their uses can be joined.
-
-    Args:
-        key: at least 32 random bytes.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self._id = hashlib.sha256(b"audit_mw/1/id" + key).hexdigest()[:8]
-        # One key, one purpose: what is digested here can never be confused with
-        # what another part of the format may digest some day.
-        own = hmac.digest(key, b"audit_mw/1/token", "sha256")
-        self._mac = hmac.new(own, digestmod="sha256")
-
-    def digest(self, secret: bytes) -> str:
-        """Return the key's id, a dot, and the digest, in hex."""
-        mac = self._mac.copy()
-        mac.update(secret)
-
-        return f"{self._id}.{mac.hexdigest()[:32]}"
-
-    def running(self) -> hmac.HMAC:
-        """Return a digest to be fed piece by piece; `name` it when it is done."""
-        return self._mac.copy()
-
-    def name(self, mac: hmac.HMAC) -> str:
-        """Return a running digest in the form of `digest`."""
-        return f"{self._id}.{mac.hexdigest()[:32]}"
-
-
-class Clean:
-    """Texts that were looked at and hold no secret: most come again and again."""
-
-    def __init__(self) -> None:
-        self.texts: set[bytes] = set()
-
-    def add(self, text: bytes) -> None:
-        """Take a text that holds none."""
-        if len(text) <= _CLEAN_BYTES:
-            if len(self.texts) >= _CLEAN_TEXTS:
-                self.texts.clear()
-            self.texts.add(text)
-
-    def note(self, text: bytes, shown: Text) -> Text:
-        """Return `shown`; if nothing of `text` is withheld in it, remember that."""
-        if shown is text:
-            self.add(text)
-
-        return shown
-
-
-_CLEAN_BYTES = 512
-_CLEAN_TEXTS = 4096
+__all__ = ["Redactor"]
 
 
 class Redactor:

@@ -9,6 +9,8 @@
 #         be typed by a client: his "%{" is stored as "%25{".
 # Rule 3: absent is not empty. A column that is absent is "-", an empty one is '""';
 #         who sends these two as values gets them coded (11.10.1).
+#
+# (Longer than 250 lines, since each coder stands beside its decoder.)
 import re
 from base64 import b64decode, b64encode
 from binascii import Error as BadBase64
