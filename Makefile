@@ -13,7 +13,7 @@ test: $(READY)          ## all tests but the long ones
 	PYTHONDEVMODE=1 $(BIN)/pytest -n auto -q -m "not long"
 
 test-long: $(READY)     ## fuzzing and load at length
-	$(BIN)/pytest -q -m long
+	$(BIN)/pytest -n auto -q -m long
 
 # Every other Python from 3.11 on that the machine has.
 test-pythons: $(READY)
