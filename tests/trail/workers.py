@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
@@ -198,11 +198,17 @@ def commit_in_both(trail: str, times: str) -> list[Any]:
     return [both.instance, _wait(child), _inherited(trail)]
 
 
-def _inherited(trail: str) -> list[str]:
+def _open_files() -> Iterator[str]:
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # that of this very listing
+            yield str(link.readlink())
+
+
+def _inherited(trail: str) -> Any:
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir()]
+        links = list(_open_files())
         found = [link for link in links if link.startswith(trail)]
         os.write(writing, json.dumps(found).encode())
         os._exit(0)

@@ -14,11 +14,12 @@ from audit_mw.policy.shapes import LONG_RUN
 from audit_mw.wire.json import unescape
 from audit_mw.wire.query import decode_percent
 
-__all__ = ["is_text", "undone"]
+__all__ = ["decoded_runs", "is_text", "undone"]
 
 _ROUNDS = 3  # a value in a URL in a parameter has two
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}+")
-_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}){10,}+")
+_HEX = re.compile(rb"[0-9A-Fa-f]{20,}+")
+_HEX_ESCAPE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _BREAKS = re.compile(rb"(?<=[A-Za-z0-9+/])(?:\\[rn]|[\r\n])++(?=[A-Za-z0-9+/=])")
 _ENTITY = re.compile(rb"&[#A-Za-z][A-Za-z0-9]{1,31};?")
@@ -33,7 +34,7 @@ def undone(text: bytes) -> Iterator[bytes]:
     """
     for _ in range(_ROUNDS):
         plain = _unescaped(text)
-        inner = b"\n".join(_decoded(plain))
+        inner = b"\n".join(said for _, said in decoded_runs(_unbroken(plain)))
         if plain != text:
             yield plain
         if inner:
@@ -49,7 +50,7 @@ def undone(text: bytes) -> Iterator[bytes]:
 
 def _unescaped(text: bytes) -> bytes:
     if b"\\" in text:
-        text = unescape(text)
+        text = _HEX_ESCAPE.sub(_byte, unescape(text))
     if b"%" in text:
         text = decode_percent(text)
     if b"&" in text and _ENTITY.search(text):
@@ -59,20 +60,30 @@ def _unescaped(text: bytes) -> bytes:
     return text
 
 
-def _decoded(text: bytes) -> Iterator[bytes]:
+def _byte(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode())
+
+
+def _unbroken(text: bytes) -> bytes:
+    return _BREAKS.sub(b"", text) if b"\n" in text or b"\\n" in text else text
+
+
+def decoded_runs(text: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
+    """Yield where base64 or hex stands in `text`, and what it says, if that is text."""
     if LONG_RUN.search(text) is None:
         return
-    if b"\n" in text or b"\\n" in text:
-        text = _BREAKS.sub(b"", text)
     for match in _BASE64.finditer(text):
         run = match[0].translate(_TO_STANDARD)
         # What stands before it may be of the same alphabet: so at each alignment.
         for start in range(4):
-            yield from _from_base64(run[start:])
+            for said in _from_base64(run[start:]):
+                yield match.span(), said
     for match in _HEX.finditer(text):
-        decoded = bytes.fromhex(match[0].decode())
-        if is_text(decoded):
-            yield decoded
+        for start in range(2):
+            run = match[0][start:]
+            said = bytes.fromhex(run[: len(run) & ~1].decode())
+            if is_text(said):
+                yield match.span(), said
 
 
 def _from_base64(run: bytes) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from audit_mw.policy.assignments import find_assignment, first_values
 from audit_mw.policy.clean import Clean
 from audit_mw.policy.credentials import is_machine_made, parse_credentials
 from audit_mw.policy.keyring import Keyring
-from audit_mw.policy.layers import undone
+from audit_mw.policy.layers import decoded_runs, undone
 from audit_mw.policy.names import (
     OPAQUE,
     PASSWORD,
@@ -101,9 +101,10 @@ class Redactor:
         if cls is not None:
             return self.withhold(cls, value)
         user, colon, password = value.partition(b":")
-        if colon and password[:2] != b"//" and names_user(name):
+        if password and password[:2] != b"//" and names_user(name):
             # Some type it like that, and some clients send it.
-            return (user + colon, self.hole(PASSWORD, password)) if password else value
+            spans = [*self._find(user), Span(len(user + colon), len(value), PASSWORD)]
+            return self._cut(value, spans)
         text = self.text(value)
         if isinstance(text, tuple) and len(text) == 1 and isinstance(text[0], Hole):
             hole = text[0]
@@ -160,7 +161,7 @@ class Redactor:
         if text in self._clean.texts or self._is_bland(text):
             return []
         spans = self._spans(text, paths=paths)
-        if any(self._hides(part) for part in _between(text, spans)):
+        if self._hides(text, spans):
             return [Span(0, len(text), OPAQUE)]
         if paths and not spans:
             self._clean.add(text)
@@ -172,8 +173,19 @@ class Redactor:
             len(text) < _LEAST or _BLAND.fullmatch(text) is not None
         )
 
-    def _hides(self, text: bytes) -> bool:
-        return any(not said or self._spans(said) for said in undone(text))
+    def _hides(self, text: bytes, spans: list[Span]) -> bool:
+        # What is withheld anyway must neither hide what is beside it, nor be found
+        # once more; but a run of base64 or hex that it is a part of is looked at whole.
+        blank = _blanked(text, spans)
+        said_of_runs = (
+            said
+            for (start, end), said in (decoded_runs(text) if spans else ())
+            if blank[start:end].strip()
+        )
+
+        return any(not said or self._spans(said) for said in undone(blank)) or any(
+            map(self._spans, said_of_runs)
+        )
 
     def _spans(self, text: bytes, *, paths: bool = True) -> list[Span]:
         found = find_assignment(text, self.classify)
@@ -252,12 +264,15 @@ def _apart(spans: Iterable[Span]) -> Iterator[Span]:
             at = span.end
 
 
-def _between(text: bytes, spans: Iterable[Span]) -> Iterator[bytes]:
-    at = 0
-    for span in _apart(spans):
-        yield text[at : span.start]
-        at = span.end
-    yield text[at:]
+def _blanked(text: bytes, spans: Iterable[Span]) -> bytes:
+    # Line feeds are in no shape. What goes to the end takes no place.
+    blank = bytearray(text)
+    end = len(text)
+    for span in spans:
+        blank[span.start : span.end] = b"\n" * (span.end - span.start)
+        end = min(end, span.start) if span.end == len(text) else end
+
+    return bytes(blank[:end])
 
 
 def _moved(spans: Iterable[Span], by: int) -> Iterator[Span]:
