@@ -6,6 +6,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from audit_mw.config import Config
@@ -33,10 +34,12 @@ class Auditor:
     """
 
     def __init__(self, config: Config, service: str) -> None:
-        self.config = config
+        # A server may change its directory later; key and records must not part.
+        trail = Path(config.trail).absolute()
+        self.config = replace(config, trail=str(trail))
         self._service = config.service or service
         self._ids = EventIds()
-        self._writer = Writer(Path(config.trail).absolute(), config.rotate)
+        self._writer = Writer(trail, config.rotate)
         self._rules: Rules | None = None
         self._refused = _Refused()
 
