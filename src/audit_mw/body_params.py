@@ -30,6 +30,11 @@ __all__ = ["BodyParams"]
 _CHARSET = re.compile(
     rb"charset\s*+=\W*+(?:utf-?7|utf-?16|utf-?32|cp037|ebcdic|iso-2022)", re.IGNORECASE
 )
+# Types of which a short message can be printable throughout.
+_BINARY = re.compile(
+    rb"proto|grpc|msgpack|cbor|thrift|avro|bson|pickle|octet-stream|serialized|amf",
+    re.IGNORECASE,
+)
 
 
 class BodyParams:
@@ -218,7 +223,8 @@ class BodyParams:
         return Opaque(tail.len, self._maybe_text(self._media_type))
 
     def _may_keep(self, body: bytes) -> bool:
-        if _CHARSET.search(self._media_type or b"") is not None:
+        media_type = self._media_type or b""
+        if _CHARSET.search(media_type) or _BINARY.search(media_type):
             return False
 
         return is_text(body) and not self._redactor.names_secret(body)

@@ -297,7 +297,7 @@ class Exchange:
     def fault(self, now: int, instance: str, reason: str, traceback: str) -> Event:
         """Return a fault record: what went wrong on our side of the wire, redacted."""
         own = Spilling(self._rules.config)
-        self._gathered()  # it may quote the body, a cookie, the path
+        self._contain(self._gathered)  # it may quote the body, a cookie, the path
         text = self._rules.redactor.lines(
             traceback.encode(errors="surrogatepass"), self._gathering.secrets
         )
@@ -383,7 +383,7 @@ class Exchange:
 
         return {key: value for key, value in details.items() if value is not None}
 
-    def _contain(self, gather: Callable[[], None]) -> None:
+    def _contain(self, gather: Callable[[], object]) -> None:
         # A slip of ours in reading what a client sent must neither reach the
         # application nor lose the event: the record says that it is incomplete.
         try:

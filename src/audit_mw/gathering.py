@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 
 from audit_mw.config import Config
 from audit_mw.event import Hole, Param, Redacted, Spilled, Text, Unread, Value
-from audit_mw.policy.names import PASSWORD
+from audit_mw.policy.credentials import is_machine_made
+from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN
 from audit_mw.policy.redaction import Redactor
 from audit_mw.spilling import RestOfParams, Spilling
 from audit_mw.wire.head import Pair
@@ -27,8 +28,7 @@ __all__ = ["Gathering"]
 _SHARE = 3 / 4
 # Withheld values that are remembered, to be found in exceptions.
 _SECRETS = 1024
-_SECRET_BYTES = 64 << 10
-_ALL_SECRET_BYTES = 1 << 20
+_SECRET_BYTES = 1 << 20
 
 EncodeParam = Callable[[Param], bytes]
 Sent = tuple[bytes, bytes | None]
@@ -56,7 +56,8 @@ class Gathering:
         self.spilling = Spilling(config)
         self.sent_as: list[object] = []
         self.secrets: list[bytes] = []
-        self._secret_room = _ALL_SECRET_BYTES
+        self._disguised: set[str] = set()
+        self._secret_room = _SECRET_BYTES
         self.has_password = False
 
     def add_pairs(self, source: str, pairs: Iterable[Pair]) -> None:
@@ -67,15 +68,31 @@ class Gathering:
     def add_pair(self, source: str, pair: Pair, cls: str | None = None) -> None:
         """Take a pair; `cls` is its class if that is known before its name."""
         cls = cls or self._redactor.class_of(source, pair.name, pair.value or b"")
+        if source in self._disguised:
+            self.add_withheld(source, pair, OPAQUE)
+            return
+        if pair.value is None and is_machine_made(pair.name):
+            self.add_withheld(source, pair, TOKEN)  # a value that has no name
+            return
         looked_at = cls is not None or self._config.secret_patterns
         if self._rest is not None and not looked_at and _is_bland(pair):
             self._rest.add(_code_bland(source, pair))
             return
         name = self.name(cls, pair.name)
         value = self.value(cls, pair.value, pair.name)
+        if pair.name.lstrip()[:1] in (b"{", b"[") and _has_hole(name, value):
+            # JSON that is sent as a form. Where a secret in it has an &, it goes on.
+            self._disguised.add(source)
         classed = not isinstance(value, bytes) and value is not None
         sent = None if classed or name != pair.name else pair.sent
         self.add(source, name, value, sent)
+
+    def add_withheld(self, source: str, pair: Pair, cls: str) -> None:
+        """Take a pair of which the name, too, is a secret or a part of one."""
+        self.remember(pair.name)
+        name = (self._redactor.hole(cls, pair.name),) if pair.name else b""
+        value = None if pair.value is None else self.withhold(cls, pair.value)
+        self.add(source, name, value)
 
     def add_unread(self, declared: int | None, read: int) -> None:
         """Note that the application did not read the body to its end."""
@@ -131,7 +148,7 @@ class Gathering:
 
     def remember(self, secret: bytes) -> None:
         """Remember a withheld value until the exchange ends, for its exceptions."""
-        fits = 0 < len(secret) <= min(_SECRET_BYTES, self._secret_room)
+        fits = 0 < len(secret) <= self._secret_room
         if fits and len(self.secrets) < _SECRETS:
             self.secrets.append(secret)
             self._secret_room -= len(secret)
@@ -183,6 +200,10 @@ class Gathering:
             self._rest = None
 
         return tuple(self._params)
+
+
+def _has_hole(name: Text, value: Value) -> bool:
+    return isinstance(name, tuple) or isinstance(value, (tuple, Redacted))
 
 
 _BLAND = 4  # bytes in which no secret can be

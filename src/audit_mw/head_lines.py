@@ -97,9 +97,18 @@ def has_authorization(fields: Fields) -> bool:
 
 def add_cookies(rules: Rules, gathering: Gathering, cookies: Iterable[Pair]) -> None:
     """Add each cookie as a param."""
+    is_open = False
     for pair in cookies:
+        if is_open:
+            gathering.add_withheld("cookie", pair, TOKEN)
+            is_open = not (pair.value or pair.name).endswith(b'"')
+            continue
         cls = TOKEN if pair.name == rules.session_cookie else None
         gathering.add_pair("cookie", pair, cls)
+        value = pair.value or b""
+        # Some readers let a value in quotes have a semicolon in it.
+        is_open = value[:1] == b'"' and (value == b'"' or value[-1:] != b'"')
+        is_open = is_open and bool(cls or rules.redactor.classify(pair.name))
 
 
 def add_fields(rules: Rules, gathering: Gathering, fields: Fields) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from tests.canary.drive import Request
 from tests.canary.places import (
     ALL,
+    ANY,
     FORM,
     ONE_LINE,
     document,
@@ -36,14 +37,19 @@ class Credentials:
     secret: str
 
 
+def coded(text: str) -> bytes:
+    """Return the bytes that an application read as `text`."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _xml(canary: bytes) -> Request:
     return json_body(b"<a><password>%s</password></a>" % canary, b"text/xml")
 
 
 # Where the secret came from, and which canaries it takes.
 ORIGINS: dict[str, tuple[Make, frozenset[str]]] = {
-    "query": (query("password"), ALL),
-    "form": (form("password"), ALL),
+    "query": (query("password"), ANY),
+    "form": (form("password"), ANY),
     "JSON": (document(lambda text: {"user": {"password": text}}), ALL),
     "JSON key": (document(lambda text: {"tokens": {text: 1}}), ONE_LINE - {"letters"}),
     "JSON, GraphQL": (
@@ -55,7 +61,7 @@ ORIGINS: dict[str, tuple[Make, frozenset[str]]] = {
         ),
         ALL,
     ),
-    "multipart": (part(b'name="password"'), ALL),
+    "multipart": (part(b'name="password"'), ANY),
     "text in a value": (
         lambda c: Request(fields=(FORM,), body=b"note=" + percent(b"my pin is " + c)),
         ALL - {"lines", "pem"},
@@ -68,10 +74,10 @@ ORIGINS: dict[str, tuple[Make, frozenset[str]]] = {
     "Bearer": (header(b"authorization", b"Bearer ".__add__), ONE_LINE),
     "Basic": (
         header(b"authorization", lambda c: b"Basic " + b64encode(b"alice:" + c)),
-        ALL,
+        ANY,
     ),
     "X-Api-Key": (header(b"x-api-key"), ONE_LINE),
-    "path": (path(lambda c: b"/reset-password/" + percent(c)), ALL),
+    "path": (path(lambda c: b"/reset-password/" + percent(c)), ANY),
     "Referer": (header(b"referer", lambda c: b"https://h/?token=" + percent(c)), ALL),
 }
 
@@ -120,17 +126,22 @@ ERRORS: dict[str, Fail] = {
     "in a mapping under another name": lambda text: ValueError({"q": [text]}),
     "in pairs": lambda text: ValueError([("user", "a"), ("password", text)]),
     "in a value object": lambda text: ValueError(Credentials("alice", text)),
-    "as bytes": lambda text: ValueError(text.encode()),
-    "as Latin-1": lambda text: ValueError(text.encode().decode("latin-1")),
-    "as the repr of Latin-1": lambda text: KeyError(text.encode().decode("latin-1")),
+    "as bytes": lambda text: ValueError(coded(text)),
+    "as Latin-1": lambda text: ValueError(coded(text).decode("latin-1")),
+    "as the repr of Latin-1": lambda text: KeyError(coded(text).decode("latin-1")),
     "as JSON": lambda text: ValueError(json.dumps({"x": text})),
     "as JSON in UTF-8": lambda text: ValueError(json.dumps([text], ensure_ascii=False)),
-    "as a URL": lambda text: ValueError(f"https://h/?q={quote(text, safe='')}&a=1"),
-    "as a path": lambda text: ValueError(f"https://h/{quote(text)}"),
+    "as a URL": lambda text: ValueError(
+        f"https://h/?q={quote(coded(text), safe='')}&a=1"
+    ),
+    "as a path": lambda text: ValueError(f"https://h/{quote(coded(text))}"),
     "as HTML": lambda text: ValueError(html.escape(text)),
-    "as base64": lambda text: ValueError(b64encode(text.encode()).decode()),
-    "in base64": lambda text: ValueError(b64encode(b"a:" + text.encode()).decode()),
-    "as hex": lambda text: ValueError(text.encode().hex()),
+    "as base64": lambda text: ValueError(b64encode(coded(text)).decode()),
+    "in base64": lambda text: ValueError(b64encode(b"a:" + coded(text)).decode()),
+    "as hex": lambda text: ValueError(coded(text).hex()),
+    "with what is no text replaced": lambda text: ValueError(
+        coded(text).decode("utf-8", "replace")
+    ),
     "in upper case": lambda text: ValueError(text.upper()),
     "cut short": lambda text: ValueError(f"input_value='{text[:24]}...{text[-24:]}'"),
     "as a cause": _chained,

@@ -19,7 +19,9 @@ CANARIES = {
     "digits": b"48151623",
     "punctuated": b"p\"a s's&w=o%r;d\\x,y",
     "non-ascii": "pässt-шифр-密碼-7é".encode(),
+    "parted": b"Xk7pQ2vLa&Rt9mWz4sc=Yb3nHc8df;Jf6gTq1wk",
     "lines": b"first line of it\nsecond 'line' of it",
+    "no text": b"\xffQ7w\xfeErT9yU\xe9pX2",
     "jwt": b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ",
     "pem": b"-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJmk8VfE2xY1WvA5sT4r\n"
     b"Zq0Hn7LdUcOb3GpXjKeM9iRy\n-----END PRIVATE KEY-----\n",
@@ -27,7 +29,8 @@ CANARIES = {
 }
 
 # What each kind of place can hold.
-ALL = frozenset(CANARIES)
+ANY = frozenset(CANARIES)
+ALL = ANY - {"no text"}
 ONE_LINE = ALL - {"lines", "pem"}
 TOKENS = frozenset({"alphanumeric", "letters", "digits", "jwt", "card"})
 SHAPED = frozenset({"jwt", "pem", "card"})
@@ -185,11 +188,28 @@ _LONG = b"x" * (1 << 20)
 
 QUERIES = (
     Place(
+        id="query, nothing but a token",
+        make=lambda c: Request(query=percent(c)),
+        source="query",
+        name=None,
+        cls="token",
+        kinds=frozenset({"alphanumeric", "jwt"}),
+    ),
+    Place(
+        id="query, JSON as it is",
+        make=lambda c: Request(query=b'{"user":"a=b","password":%s}' % _json(c)),
+        source="query",
+        name=None,
+        cls=None,
+        length=None,
+    ),
+    Place(
         id="query",
         make=query("password"),
         source="query",
         name=b"password",
         cls="password",
+        kinds=ANY,
     ),
     Place(
         id="query, name percent-coded",
@@ -366,11 +386,32 @@ def _json(canary: bytes) -> bytes:
 
 FORMS = (
     Place(
+        id="form, JSON that is sent as one",
+        make=lambda c: Request(
+            fields=(FORM,), body=b'{"user":"a=b","password":%s,"x":"y&z"}' % _json(c)
+        ),
+        source="form",
+        name=None,
+        cls=None,
+        length=None,
+    ),
+    Place(
+        id="form, key=value in a user's name before a colon",
+        make=lambda c: Request(
+            fields=(FORM,), body=b"user=" + percent(b"pin=" + c + b":x")
+        ),
+        source="form",
+        name=b"user",
+        cls=None,
+        length=None,
+    ),
+    Place(
         id="form",
         make=form("password"),
         source="form",
         name=b"password",
         cls="password",
+        kinds=ANY,
     ),
     Place(
         id="form, lower-case percent coding",
@@ -579,6 +620,7 @@ PARTS = (
         source="form",
         name=b"password",
         cls="password",
+        kinds=ANY,
     ),
     Place(
         id="multipart field, name without quotes",
@@ -730,6 +772,41 @@ PARTS = (
 )
 
 DOCUMENTS = (
+    Place(
+        id="JSON, positional arguments of a login",
+        make=document(
+            lambda t: {"jsonrpc": "2.0", "method": "login", "params": ["alice", t]}
+        ),
+        source="json",
+        name=b"/params/1",
+        cls="password",
+    ),
+    Place(
+        id="JSON, positional arguments, the method behind",
+        make=document(
+            lambda t: {"params": {"args": ["db", "alice", t], "method": "authenticate"}}
+        ),
+        source="json",
+        name=b"/params/args/2",
+        cls="password",
+    ),
+    Place(
+        id="JSON, a key below what another member names",
+        make=document(lambda t: {"name": "tokens", "value": {t: {"a": 1}}}),
+        source="json",
+        name=None,
+        cls=None,
+        length=None,
+        kinds=frozenset({"alphanumeric", "digits", "parted"}),
+    ),
+    Place(
+        id="JSON, one-time code as a number",
+        make=lambda c: json_body(b'{"code":%s}' % c),
+        source="json",
+        name=b"/code",
+        cls="secret",
+        kinds=frozenset({"digits"}),
+    ),
     Place(
         id="JSON, flat",
         make=document(lambda t: {"a": 1, "password": t}),
@@ -1025,6 +1102,37 @@ DOCUMENTS = (
 
 BODIES = (
     Place(
+        id="body, XML-RPC",
+        make=typed(
+            b"text/xml",
+            b"<methodCall><methodName>login</methodName><params><param><value>"
+            b"%s</value></param></params></methodCall>".__mod__,
+        ),
+        source="body",
+        name=None,
+        cls="opaque",
+        length=None,
+    ),
+    Place(
+        id="body, protobuf that looks like text",
+        make=typed(
+            b"application/x-protobuf", lambda c: b"\n" + bytes([len(c) + 32]) + c
+        ),
+        source="body",
+        name=None,
+        cls="opaque",
+        length=None,
+        kinds=frozenset({"alphanumeric", "letters", "digits", "card"}),
+    ),
+    Place(
+        id="body, Python's escapes in a text",
+        make=typed(b"text/plain", b"\\x70assword=%s".__mod__),
+        source="body",
+        name=None,
+        cls="opaque",
+        length=None,
+    ),
+    Place(
         id="body, gzip",
         make=lambda c: Request(
             fields=(JSON, (b"content-encoding", b"gzip")),
@@ -1164,6 +1272,32 @@ def _cookie(value: bytes) -> bytes:
 
 COOKIES = (
     Place(
+        id="cookie, quoted with a semicolon in it",
+        make=header(b"cookie", lambda c: b'sessionid="%s;%s"; b=2' % (c[:4], c)),
+        source="cookie",
+        name=None,
+        cls="token",
+        length=None,
+        kinds=ONE_LINE - {"punctuated"},
+    ),
+    Place(
+        id="cookie, no name",
+        make=header(b"cookie", lambda c: b"a=1; " + c),
+        source="cookie",
+        name=None,
+        cls="token",
+        kinds=frozenset({"alphanumeric", "jwt"}),
+    ),
+    Place(
+        id="cookie, base64 by an unknown name",
+        make=header(b"cookie", lambda c: b"app=" + b64encode(b"x" + c)),
+        source="cookie",
+        name=b"app",
+        cls="token",
+        length=None,
+        kinds=ALL - {"letters", "digits", "card"},
+    ),
+    Place(
         id="cookie",
         make=header(b"cookie", lambda c: b"theme=dark; sessionid=" + _cookie(c)),
         source="cookie",
@@ -1258,6 +1392,7 @@ HEADERS = (
         source="header",
         name=b"authorization",
         cls="password",
+        kinds=ANY,
     ),
     Place(
         id="header, Basic in lower case and unpadded",

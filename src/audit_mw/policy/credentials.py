@@ -16,7 +16,8 @@ _SCHEMES = set(
 )
 _USER_BYTES = 256
 _RUN = re.compile(
-    rb"(?<![A-Za-z0-9_-])(?=[A-Za-z_-]*+[0-9])(?=[0-9_-]*+[A-Za-z])[A-Za-z0-9_-]{16}"
+    rb"(?<![A-Za-z0-9+/_-])(?=[A-Za-z+/_-]*+[0-9])(?=[0-9+/_-]*+[A-Za-z])"
+    rb"[A-Za-z0-9+/_-]{16}"
 )
 _HEX = re.compile(rb"[0-9a-fA-F-]{16,}")
 

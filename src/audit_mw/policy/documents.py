@@ -1,12 +1,14 @@
 # What the members of a JSON document say of each other.
 #
 # A key says what its value is, and the parser tells that of all that is below. Here is
-# what no key says by itself: {"api": {"key": x}}, ["password", x], and GraphQL, where
-# the document names an argument and its value stands among the variables.
+# what no key says by itself: {"api": {"key": x}}, ["password", x], the arguments of a
+# remote login, and GraphQL, where the document names an argument and its value stands
+# among the variables.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from audit_mw.policy.names import PASSWORD, logs_in
 from audit_mw.wire.json import Member, Prefix
 
 __all__ = ["retag"]
@@ -21,6 +23,9 @@ _ARGUMENT = re.compile(rb"(?<![\w$])(\w{1,64}+)\s{0,8}+:\s{0,8}+\$(\w{1,64}+)")
 _VARIABLE = re.compile(rb"\$(\w{1,64}+)\s{0,8}+:\s{0,8}+\[?\s{0,8}+(\w{1,64}+)")
 _VARIABLES = b"/variables/"
 
+_METHODS = set(b"method methodname procedure function command action operation".split())
+_ARGUMENTS = (b"params", b"args", b"arguments", b"parameters")
+
 
 def retag(members: Sequence[Member[str]], classify: Classify) -> Iterator[Member[str]]:
     """
@@ -31,13 +36,30 @@ def retag(members: Sequence[Member[str]], classify: Classify) -> Iterator[Member
         classify: gives the class of a name.
     """
     variables = _secret_variables(members, classify)
+    logins = _logins(members, classify)
     pairs = _Pairs(classify)
     for member in members:
         of_pair = pairs.class_of(member)
         tag = member.tag or of_pair or _of_keys(member.name, classify)
         if tag is None and variables and _VARIABLES in member.name:
             tag = variables.get(member.name.partition(_VARIABLES)[2].partition(b"/")[0])
+        if tag is None and logins and (item := _ITEM.match(member.name)):
+            tag = PASSWORD if (member.prefix, item[1]) in logins else None
         yield member if tag is member.tag else member._replace(tag=tag)
+
+
+def _logins(
+    members: Iterable[Member[str]], classify: Classify
+) -> set[tuple[Prefix | None, bytes]]:
+    # {"method": "login", "params": ["alice", x]}: the arrays beside such a method.
+    return {
+        (member.prefix, above + b"/" + arguments)
+        for member in members
+        for above, _, key in (member.name.rpartition(b"/"),)
+        if member.is_string and key.lower() in _METHODS
+        if logs_in(member.value[:64]) or classify(member.value[:64])
+        for arguments in _ARGUMENTS
+    }
 
 
 def _of_keys(pointer: bytes, classify: Classify) -> str | None:

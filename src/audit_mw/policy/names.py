@@ -11,6 +11,7 @@ from unicodedata import normalize
 from audit_mw.policy.words import (
     CARD_STEMS,
     DESCRIBING,
+    LOGINS,
     ORDINARY,
     ORDINARY_NAMES,
     PASSWORD_ENDINGS,
@@ -32,6 +33,7 @@ __all__ = [
     "SECRET",
     "TOKEN",
     "Classifier",
+    "logs_in",
     "names_session",
     "names_user",
     "weak_class",
@@ -163,6 +165,11 @@ def names_session(name: bytes) -> bool:
     return any(stem in joined for stem in SESSION_STEMS) or not (
         SESSION_WORDS.isdisjoint(found)
     )
+
+
+def logs_in(name: bytes) -> bool:
+    """Tell whether a method of this name takes a password, by place."""
+    return not LOGINS.isdisjoint(_words(_decode(name)))
 
 
 def names_user(name: bytes) -> bool:

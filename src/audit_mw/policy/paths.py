@@ -111,7 +111,8 @@ class Paths:
 
     def in_name(self, name: bytes, cls: str) -> Iterator[Span]:
         """Yield what stands in a name below a secret one: `/tokens/x`, `pin[x]`."""
-        below = False
+        # A JSON pointer without such a name: a sibling said so, and all is below it.
+        below = name[:1] == b"/" and self._classify(name) is None
         for segment in _NAME_SEGMENT.finditer(name):
             if below and _KEY.fullmatch(segment[0]) is None:
                 yield Span(segment.start(), segment.end(), cls)

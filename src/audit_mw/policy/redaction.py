@@ -27,6 +27,7 @@ from audit_mw.policy.names import (
     PASSWORD,
     TOKEN,
     Classifier,
+    logs_in,
     names_user,
     weak_class,
 )
@@ -145,8 +146,11 @@ class Redactor:
         It is for bodies that no parser understood: `<password>x</password>`.
         """
         words = set(_ANY_WORD.findall(text))
+        if any(map(self.classify, words)) or self.finds(text):
+            return True
 
-        return any(map(self.classify, words)) or self.finds(text)
+        # XML-RPC and the like: what is given to a login has no name.
+        return b"<" in text and any(map(logs_in, words))
 
     def names_secret_file(self, name: bytes) -> bool:
         """Tell whether a file of this name is one that holds secrets."""

@@ -9,6 +9,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from urllib.parse import unquote_to_bytes
 
 from audit_mw.policy.names import PASSWORD
@@ -20,11 +21,12 @@ __all__ = ["find_known"]
 _SHORT = 3  # a secret no longer must not eat that letter everywhere
 _GRAM = 12  # bytes of a long secret that are a leak by themselves
 _GRAMMED = 1 << 16  # bytes of secrets, in all, that are looked for in parts
+_SPELT = 1 << 16  # and in all spellings
 
 
 def find_known(text: bytes, secrets: Iterable[bytes]) -> Iterator[Span]:
     """Yield where `text` has one of `secrets`, however spelt, or a good part of it."""
-    known = {spelt for secret in secrets for spelt in _spellings(secret) if spelt}
+    known = set(_spellings(secrets))
     lower = text.lower()
     for spelt in known:
         for start in _places(lower, spelt.lower()):
@@ -43,29 +45,46 @@ def _places(text: bytes, spelt: bytes) -> Iterator[int]:
         start = text.find(spelt, start + len(spelt))
 
 
-def _spellings(secret: bytes) -> Iterator[bytes]:
-    plain = {secret, unquote_to_bytes(secret), decode_percent(secret)}
-    for whole in plain:
-        for part in {whole, *whole.splitlines()}:
-            if part == whole or len(part) > _SHORT:
-                yield from _spellings_of_line(part)
+def _spellings(secrets: Iterable[bytes]) -> Iterator[bytes]:
+    # A hostile client must not have a megabyte spelt in thirty ways: the shortest
+    # first, and what goes beyond as it is.
+    room = _SPELT
+    for secret in sorted(filter(None, set(secrets)), key=len):
+        yield secret
+        room -= len(secret)
+        if room > 0:
+            for part in _parts(secret):
+                yield from _spellings_of_part(part)
 
 
-def _spellings_of_line(secret: bytes) -> Iterator[bytes]:
-    text = secret.decode("utf-8", "surrogateescape")
-    # WSGI hands out bytes as Latin-1, so an application may show them that way.
-    latin = secret.decode("latin-1")
-    shown = {text, latin, text.upper(), text.lower()}
-    shown |= {repr(it)[1:-1] for it in (text, latin)}
+def _parts(secret: bytes) -> Iterator[bytes]:
+    for whole in {secret, unquote_to_bytes(secret), decode_percent(secret)}:
+        yield whole
+        yield from (line for line in whole.splitlines() if len(line) > _SHORT)
+
+
+def _spellings_of_part(secret: bytes) -> Iterator[bytes]:
+    read = set(_readings(secret))
+    shown = read | {text.upper() for text in read} | {text.lower() for text in read}
+    shown |= {repr(it)[1:-1] for it in shown} | {html.escape(it) for it in read}
     shown |= {repr(it)[1:-1] for it in shown} | {ascii(it)[1:-1] for it in shown}
     for ascii_only in (True, False):
-        shown.add(json.dumps(text, ensure_ascii=ascii_only)[1:-1])
-    shown |= {html.escape(text), repr(secret)[2:-1]}
+        shown |= {json.dumps(it, ensure_ascii=ascii_only)[1:-1] for it in read}
+    shown.add(repr(secret)[2:-1])
     yield secret
-    yield from (it.encode("utf-8", "surrogateescape") for it in shown)
+    yield from (it.encode("utf-8", "surrogatepass") for it in shown)
     plain = encode_plain(secret)
     yield from (plain, plain.replace(b"%20", b"+"), plain.replace(b"%2F", b"/"))
     yield from (secret.hex().encode(), *_in_base64(secret))
+
+
+def _readings(secret: bytes) -> Iterator[str]:
+    yield secret.decode("utf-8", "surrogateescape")
+    yield secret.decode("utf-8", "replace")
+    # WSGI hands out bytes as Latin-1, so an application may show them that way.
+    yield secret.decode("latin-1")
+    with suppress(UnicodeDecodeError):
+        yield secret.decode("utf-8", "surrogatepass")
 
 
 def _in_base64(secret: bytes) -> Iterator[bytes]:

@@ -109,10 +109,10 @@ _SHAPES = (
     *(
         Shape(
             needle,
-            re.compile(rb"(?i:\bbearer) +(?P<secret>[A-Za-z0-9_.~+/=-]{8,}+)"),
+            re.compile(rb"(?i:\bbearer)[ ,.:=]++(?P<secret>[A-Za-z0-9_.~+/=-]{8,}+)"),
             TOKEN,
         )
-        for needle in (b"earer ", b"EARER ")
+        for needle in (b"earer", b"EARER")
     ),
     Shape(
         b"asic ",

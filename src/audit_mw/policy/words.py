@@ -10,6 +10,7 @@
 __all__ = [
     "CARD_STEMS",
     "DESCRIBING",
+    "LOGINS",
     "ORDINARY",
     "ORDINARY_NAMES",
     "PASSWORD_ENDINGS",
@@ -26,21 +27,22 @@ __all__ = [
 
 # Low in entropy, so that even a keyed digest would be too much: length only.
 PASSWORD_STEMS = (
-    "passw passwd passphras passcode pasword paswd psswd pswd pwd pwrd pwhash "
+    "passw p4ss pa55 pssw passwd passphras passcode pasword paswd pswd pwd pwrd pwhash "
     "passhash passnew passold passagain passrepeat passconf passverif passfras "
     "pincode securityanswer secretanswer securitycode accesscode logincode entrycode "
     "onetimecode onetimepin verificationcode confirmationcode activationcode "
     "unlockcode resetcode smscode emailcode mfacode 2facode twofactor 2factor twofa "
     "oobcode cardverif maidenname "
     # Germanic and Baltic and Finnic
-    "kennwort losungswort geheimzahl wachtwoord adgangskode kodeord passord losenord "
-    "lykilord parool salasana tunnussana slaptazod "
+    "kennwort losungswort geheimwort geheimzahl wachtwoord adgangskode kodeord passord "
+    "losenord lykilord lykilorð loyniorð parool salasona salasana tunnussana slaptazod "
     # Romance
     "contrasen contrasinal motdepasse motpasse palavrapasse "
     # Slavic, Hungarian, Romanian, Turkish, Greek, Basque, Welsh
     "hasło lozinka parola парол лозинка пинкод jelszo şifre "
-    "κωδικ συνθηματ pasahitz cyfrinair "
+    "zaporka κωδικ συνθηματ pasahitz cyfrinair pasfhocal "
     # Elsewhere
+    "fjalekalim პაროლ գաղտնաբառ گذرواژه "
     "katasandi matkhau סיסמ كلمةالمرور كلمةالسر رمزعبور पासवर्ड รหัสผ่าน "
     "密码 密碼 口令 暗証番号 パスワード 비밀번호 암호"
 ).split()
@@ -94,7 +96,7 @@ ORDINARY_NAMES = set(
 DESCRIBING = set(
     "title type topic speaker speakers room track date day time duration timeout "
     "lifetime language level status format method provider mode policy count theme "
-    "description subject name consent".split()
+    "description subject name consent user username".split()
 )
 
 # A last word that makes any name a mere yes or no: password_required.
@@ -104,6 +106,9 @@ STATES = set(
 
 SESSION_STEMS = ("sessionid", "sessid", "jsession", "phpsess", "aspsession")
 SESSION_WORDS = {"sid", "sess", "session"}
+
+# Methods that take a password, by place and without a name.
+LOGINS = set("login logon signin signon signup register authenticate unlock".split())
 
 # The last word of a name that holds a user's name, where some type user:password.
 USER_WORDS = set(
