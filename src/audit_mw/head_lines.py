@@ -7,6 +7,7 @@ from audit_mw.event import RequestHead, Text
 from audit_mw.gathering import Gathering
 from audit_mw.policy.client import Client
 from audit_mw.policy.names import TOKEN, names_session
+from audit_mw.policy.session import is_session_id
 from audit_mw.rules import Rules
 from audit_mw.wire.head import Pair, field_values
 
@@ -28,7 +29,6 @@ _URLS = {b"referer", b"origin", b"x-original-url", b"x-rewrite-url"}
 _HOSTS = {b"host", b"x-forwarded-host", b"x-original-host", b"x-host"}
 _WITH_BODY = {b"POST", b"PUT", b"PATCH"}
 _MOST_DIGITS = 18  # of a length that a number of 64 bits can hold
-_SESSION_ID_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +75,11 @@ def find_session(rules: Rules, cookies: Iterable[Pair]) -> str | None:
         if not value:
             continue
         if name == named or (
-            named is None and names_session(name) and _is_session_id(value)
+            named is None and names_session(name) and is_session_id(value)
         ):
             return rules.keyring.digest(value)
 
     return None
-
-
-def _is_session_id(value: bytes) -> bool:
-    # A session that is kept in the cookie itself (payload.time.signature) changes
-    # with each answer; as an id it would join nothing.
-    signed = value.count(b".") > 1 or value.count(b":") > 1 or b"--" in value
-
-    return not signed and len(value) <= _SESSION_ID_BYTES and value[:3] != b"eyJ"
 
 
 def has_authorization(fields: Fields) -> bool:
