@@ -3,17 +3,25 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
+COMPAT = $(VENV)/.compat
+# tests/compat needs more than Python: see test-compat.
+QUICK = -m "not long" --ignore=tests/compat
 
-.PHONY: demo test test-long test-pythons check fmt format lint types floors cover serve-fastapi serve-flask clean
+.PHONY: demo test test-long test-compat test-pythons check fmt format lint types floors cover serve-fastapi serve-flask clean
 
 demo: $(READY)          ## serve both examples for real, attack them, show the trail
 	$(BIN)/python examples/demo.py
 
 test: $(READY)          ## all tests but the long ones
-	PYTHONDEVMODE=1 $(BIN)/pytest -n auto -q -m "not long"
+	PYTHONDEVMODE=1 $(BIN)/pytest -n auto -q $(QUICK)
 
 test-long: $(READY)     ## fuzzing and load at length
-	$(BIN)/pytest -n auto -q -m long
+	$(BIN)/pytest -n auto -q -m long --ignore=tests/compat
+
+# Every server, proxy and framework. Needs gcc, and Debian's nginx-light, haproxy,
+# apache2, libapache2-mod-wsgi-py3 and openssl: .ci/run installs them.
+test-compat: $(COMPAT)
+	$(BIN)/pytest -n auto -q tests/compat
 
 # Every other Python from 3.11 on that the machine has.
 test-pythons: $(READY)
@@ -42,7 +50,7 @@ floors: $(READY)        ## imports point down; the documents show what the code 
 
 cover: $(READY)         ## the tests, with branch coverage of the package and of themselves
 	rm -f .coverage .coverage.*
-	PYTHONDEVMODE=1 $(BIN)/coverage run -m pytest -n auto -q -m "not long"
+	PYTHONDEVMODE=1 $(BIN)/coverage run -m pytest -n auto -q $(QUICK)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
@@ -60,6 +68,10 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -e ".[dev]"
 	touch $(READY)
+
+$(COMPAT): $(READY)
+	$(BIN)/pip install -q -e ".[dev,compat]"
+	touch $(COMPAT)
 
 clean:
 	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
