@@ -134,7 +134,7 @@ def test_variable(
 
 
 @each_option
-def test_file(  # noqa: PLR0913 - the columns of the table
+def test_file(
     *,
     tmp_path: Path,
     name: str,

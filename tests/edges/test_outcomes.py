@@ -226,7 +226,7 @@ Asked = Callable[[Audited, int, str | None, bytes], None]
     ],
 )
 @BOTH
-def test_status(  # noqa: PLR0913, PLR0917 - one row of the table
+def test_status(  # noqa: PLR0917 - one row of the table
     asked: Asked,
     status: int,
     authorization: str | None,
@@ -379,7 +379,7 @@ def test_wsgi_client_leaves(
         ),
     ],
 )
-def test_wsgi_write_raises(  # noqa: PLR0913, PLR0917 - one row of the table
+def test_wsgi_write_raises(  # noqa: PLR0917 - one row of the table
     name: str,
     error: type[Exception],
     failing: int,
