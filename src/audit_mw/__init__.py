@@ -7,6 +7,7 @@ An evidence-grade audit trail for any ASGI or WSGI application.
 
 From the top floor down; each imports only from those below it:
 
+    entries     serve, integrations       wrap with no line of code to change
     edges       middleware, asgi, wsgi    translate and tee, never parse
     composer    auditor, recorder, ids    wire things, contain our failures
     exchange    exchange, ...             one request -> one Event, without I/O

@@ -33,7 +33,8 @@ from audit_mw.option_readers import (
 __all__ = ["Config", "option_rows"]
 
 PREFIX = "AUDIT_MW_"
-RESERVED = {"AUDIT_MW_APP", "AUDIT_MW_CONFIG"}  # name the app and the file
+# These name the application and files; they are no options.
+RESERVED = {"AUDIT_MW_APP", "AUDIT_MW_CONFIG", "AUDIT_MW_GUNICORN_CONFIG"}
 
 
 def _option(default: Any, read: Callable[[object], Any], meaning: str) -> Any:

@@ -16,7 +16,7 @@ from audit_mw.config import Config
 from audit_mw.errors import ConfigError
 from audit_mw.wsgi import WsgiAuditMiddleware
 
-__all__ = ["AuditMiddleware"]
+__all__ = ["AuditMiddleware", "is_audited"]
 
 _INTERFACES = {3: "asgi", 2: "wsgi"}
 
@@ -48,34 +48,67 @@ def AuditMiddleware(app: Any, /, **options: Any) -> Any:  # noqa: N802 - used as
     return WsgiAuditMiddleware(app, auditor)
 
 
+def is_audited(app: Any) -> bool:
+    """
+    Tell whether an application has its trail already, so that an entry adds none.
+
+    It is seen where it is outermost: as the application itself, as `wsgi_app` of Flask
+    or `asgi_app` of Quart, and among what Starlette's `add_middleware` took.
+    """
+    places = (app, getattr(app, "wsgi_app", None), getattr(app, "asgi_app", None))
+    added = getattr(app, "user_middleware", None) or ()
+
+    return any(
+        isinstance(each, (AsgiAuditMiddleware, WsgiAuditMiddleware)) for each in places
+    ) or any(getattr(each, "cls", None) is AuditMiddleware for each in added)
+
+
 def _interface_of(app: Any) -> str:
     if not callable(app):
         right = f"wrap an application; {type(app).__name__} cannot be called"
         raise ConfigError("app", app, right)
+    required = _required(app)
+    if isinstance(required, int) and required in _INTERFACES:
+        return _INTERFACES[required]
+    if required == "any" and _is_coroutine(app):
+        return "asgi"
+
+    raise ConfigError("app", app, _RIGHT.get(required) or _counted(required))
+
+
+def _required(app: Callable[..., Any]) -> int | str:
+    """Count the positional parameters that `app` requires; `any` where it takes any."""
     try:
         parameters = inspect.signature(app).parameters.values()
     except (TypeError, ValueError):
-        parameters = ()  # type: ignore[assignment] # nothing to count: see below
+        return "unknown"
     required = [p for p in parameters if p.default is p.empty]
     count = sum(
         p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in required
     )
-    open_ended = any(p.kind is p.VAR_POSITIONAL for p in required)
-    if count in _INTERFACES and not open_ended:
-        return _INTERFACES[count]
-    if open_ended and not count and _is_coroutine(app):
-        return "asgi"
-    if count == 1 and not open_ended:
-        right = (
-            "it takes one argument, as ASGI 2 applications do (scope, then receive and "
-            "send); wrap it in asgiref.compatibility.guarantee_single_callable"
-        )
-        raise ConfigError("app", app, right)
-    right = (
-        f"it requires {count} arguments; ASGI has 3 (scope, receive, send), WSGI has 2 "
-        '(environ, start_response); say interface="asgi" or interface="wsgi"'
+    if any(p.kind is p.VAR_POSITIONAL for p in required):
+        return f"{count} or more" if count else "any"
+
+    return count
+
+
+_RIGHT: dict[int | str, str] = {
+    0: (
+        "it takes no arguments; if it is a factory, wrap what it returns; a server's "
+        "entry takes shop:make_app(), with the call"
+    ),
+    1: (
+        "it takes one argument, as ASGI 2 applications do (scope, then receive and "
+        "send); wrap it in asgiref.compatibility.guarantee_single_callable"
+    ),
+}
+
+
+def _counted(required: int | str) -> str:
+    return (
+        f"it requires {required} arguments; ASGI has 3 (scope, receive, send), WSGI "
+        'has 2 (environ, start_response); say interface="asgi" or interface="wsgi"'
     )
-    raise ConfigError("app", app, right)
 
 
 def _is_coroutine(app: Callable[..., Any]) -> bool:

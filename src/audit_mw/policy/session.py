@@ -6,15 +6,26 @@
 #     payload:time:signature      Django's signed cookies
 #     payload--digest             Rails, signed; the digest in hex
 #     payload--iv--tag            Rails, encrypted; the tag of 16 bytes in base64
+#     !signature?payload          Bottle's signed cookies
+#     base64(signature payload)   Pyramid; 64 bytes, then JSON: [time, time, {...}]
+#     base64(payload ... expiry)  Litestar, encrypted; it says what stands behind
 # An id is random, and two hyphens in a row are nothing rare in base64url: only the
 # whole form tells.
 import re
+from base64 import b64encode
 
 __all__ = ["is_session_id"]
 
 _ID_BYTES = 256
+# Litestar's mark begins at any byte; in base64, that is three spellings.
+_EXPIRY = b"|".join(
+    b64encode(bytes(before) + b"additional_authenticated_data=")[4:-4]
+    for before in range(3)
+)
 _STATE = re.compile(
-    rb".*\..*\..*|.*:.*:.*|eyJ.*"
+    rb".*\..*\..*|.*:.*:.*|eyJ.*|\"?!.*\?.*"
+    rb"|[\w-]{85}[FVl1]s[xy][\w-]+"  # [1 or [2, from bit 512 on
+    rb"|.*(?:" + _EXPIRY + rb").*"
     rb"|.*--[0-9a-f]{40,}"
     rb"|.*--[A-Za-z0-9+/%]{16,24}--[A-Za-z0-9+/]{22}(?:==|%3[Dd]%3[Dd])",
     re.DOTALL,

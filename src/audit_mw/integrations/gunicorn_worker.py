@@ -1,0 +1,45 @@
+"""
+The hook of gunicorn that audits what a worker serves, for a configuration of your own.
+
+    # gunicorn.conf.py
+    from audit_mw.integrations.gunicorn_worker import post_worker_init
+"""
+
+from typing import Any
+
+from audit_mw.asgi import AsgiAuditMiddleware
+from audit_mw.errors import ConfigError
+from audit_mw.integrations.application import audited
+from audit_mw.wsgi import WsgiAuditMiddleware
+
+__all__ = ["post_worker_init"]
+
+
+def post_worker_init(worker: Any) -> None:
+    """
+    Put the trail around the application that a worker has just loaded.
+
+    Raises:
+        ConfigError: an option is wrong, the interface of the application cannot be
+            told, or it is not the worker's. gunicorn then ends before it serves.
+    """
+    # gunicorn's own ASGI worker keeps it apart; all others call what is in `wsgi`.
+    place = "asgi" if hasattr(worker, "asgi") else "wsgi"
+    named = str(getattr(worker.app, "app_uri", None) or "")
+    application = audited(getattr(worker, place), named)
+    _check(worker, application, named)
+    setattr(worker, place, application)
+
+
+def _check(worker: Any, application: Any, named: str) -> None:
+    # It would fail at each request otherwise, with an error that helps nobody.
+    of_gunicorn = type(worker).__module__.startswith("gunicorn.workers.")
+    takes_asgi = hasattr(worker, "asgi")
+    if isinstance(application, AsgiAuditMiddleware) and of_gunicorn and not takes_asgi:
+        right = "it is an ASGI application; start gunicorn with -k asgi"
+    elif isinstance(application, WsgiAuditMiddleware) and takes_asgi:
+        right = "it is a WSGI application; start gunicorn without -k asgi"
+    else:
+        return
+
+    raise ConfigError("app", named, right, "gunicorn")
