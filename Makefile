@@ -7,7 +7,7 @@ COMPAT = $(VENV)/.compat
 # tests/compat needs more than Python: see test-compat.
 QUICK = -m "not long" --ignore=tests/compat
 
-.PHONY: demo test test-long test-compat test-pythons check fmt format lint types floors cover serve-fastapi serve-flask clean
+.PHONY: demo test test-long test-compat test-load test-peers test-pythons bench check fmt format lint types floors cover serve-fastapi serve-flask clean
 
 demo: $(READY)          ## serve both examples for real, attack them, show the trail
 	$(BIN)/python examples/demo.py
@@ -21,7 +21,18 @@ test-long: $(READY)     ## fuzzing and load at length
 # Every server, proxy and framework. Needs gcc, and Debian's nginx-light, haproxy,
 # apache2, libapache2-mod-wsgi-py3 and openssl: .ci/run installs them.
 test-compat: $(COMPAT)
-	$(BIN)/pytest -n auto -q tests/compat
+	$(BIN)/pytest -n auto -q -m "not long" tests/compat
+
+# Load and soak: 50,000 mixed requests at two servers, and ten minutes of memory.
+test-load: $(COMPAT)
+	$(BIN)/pytest -q -m long tests/compat/load
+
+# The suites of Starlette and Flask, bare and with every application wrapped.
+test-peers: $(COMPAT)
+	$(BIN)/python -m tests.compat.peers.run
+
+bench: $(READY)         ## the middleware against the server's own access log
+	$(BIN)/python benchmarks/servers.py
 
 # Every other Python from 3.11 on that the machine has.
 test-pythons: $(READY)

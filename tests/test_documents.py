@@ -9,6 +9,7 @@ import pytest
 from tests.generated import ROOT, documents, main, render
 
 from audit_mw.config import Config
+from audit_mw.trail.record import COLUMNS, decode_line
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 BLOCKS = [
@@ -31,6 +32,18 @@ def test_generated_blocks(path: Path) -> None:
 def test_check_passes() -> None:
     """The command that CONTRIBUTING.md names agrees."""
     assert main(["--check"]) == 0
+
+
+def test_lines() -> None:
+    """Each line of a trail that a document shows is whole: length and check are right."""
+    lines = {
+        line
+        for path in documents()
+        for line in path.read_text().splitlines()
+        if line.count("\t") == len(COLUMNS) - 1 and line[0] != "#"
+    }
+
+    assert [decode_line(f"{line}\n".encode()).event.time for line in lines]
 
 
 @pytest.mark.parametrize(("path", "language", "text"), BLOCKS)
