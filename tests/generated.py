@@ -9,6 +9,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.compat.servers.facts import COLUMNS as SERVER_COLUMNS
+from tests.compat.servers.facts import rows as server_rows
+
 from audit_mw.config import option_rows
 from audit_mw.event import (
     Event,
@@ -210,6 +213,11 @@ def values_sample() -> str:
     return _fenced(encode_value_line(TIME, EVENT_ID, Spill(TEST_SHA256, b"test")))
 
 
+def servers() -> str:
+    """Draw what the records of each server tell."""
+    return _table(("server", *SERVER_COLUMNS.values()), server_rows())
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "columns": columns,
     "value-columns": value_columns,
@@ -221,6 +229,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "system-sample": system_sample,
     "header-sample": header_sample,
     "values-sample": values_sample,
+    "servers": servers,
 }
 _BLOCK = re.compile(r"(<!-- ([a-z-]+): begin -->\n).*?(<!-- \2: end -->)", re.DOTALL)
 

@@ -49,10 +49,20 @@ class Running:
     port: int
     log: Path
     host: str = "127.0.0.1"
+    unix: Path | None = None
 
-    def connect(self) -> socket.socket:
+    def connect(self, seconds: float = SECONDS) -> socket.socket:
         """Return a connection."""
-        return socket.create_connection((self.host, self.port), SECONDS)
+        if self.unix is None:
+            return socket.create_connection((self.host, self.port), seconds)
+        client = socket.socket(socket.AF_UNIX)
+        try:
+            client.settimeout(seconds)
+            client.connect(str(self.unix))
+        except OSError:
+            client.close()
+            raise
+        return client
 
     def exchange(self, request: bytes) -> bytes:
         """Send bytes as they are; return all that comes until the server closes."""
@@ -97,7 +107,7 @@ class Running:
             if self.process.poll() is not None:
                 break
             with suppress(OSError):
-                socket.create_connection((self.host, self.port), 1).close()
+                self.connect(1).close()
                 return
             time.sleep(0.02)
 
@@ -112,6 +122,7 @@ def started(
     env: Mapping[str, str] | None = None,
     cwd: Path = ROOT,
     host: str = "127.0.0.1",
+    unix: Path | None = None,
 ) -> Running:
     """
     Start a server and return it when it listens; the caller must end it.
@@ -123,6 +134,7 @@ def started(
         env: added to our environment, of which what makes Python loud is left out.
         cwd: where it starts; the root of the project, so that it finds `tests`.
         host: the address that it will listen on.
+        unix: the socket that it will listen on, in the place of host and port.
     """
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "log"
@@ -141,7 +153,7 @@ def started(
             env=inherited | {"PYTHONUNBUFFERED": "1"} | dict(env or {}),
             start_new_session=True,
         )
-    running = Running(process, port, log, host)
+    running = Running(process, port, log, host, unix)
     try:
         running.await_port()
     except BaseException:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-from audit_mw.asgi_head import request_head, vouched
+from audit_mw.asgi_head import lasting, request_head, vouched
 from audit_mw.asgi_tell import TELL, is_start, payload
 from audit_mw.auditor import Auditor, Recorder
 from audit_mw.errors import AuditUnavailable
@@ -55,7 +55,7 @@ class AsgiAuditMiddleware:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
             recorder = self._auditor.begin(
-                lambda: request_head(scope), lambda: vouched(scope)
+                lambda: request_head(scope, receive), lambda: vouched(scope)
             )
         except AuditUnavailable:
             return await _refuse_http(send)
@@ -87,7 +87,7 @@ class AsgiAuditMiddleware:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
             recorder = self._auditor.begin(
-                lambda: request_head(scope), lambda: vouched(scope)
+                lambda: request_head(scope, receive), lambda: vouched(scope)
             )
         except AuditUnavailable:
             return await _refuse_websocket(receive, send)
@@ -194,12 +194,10 @@ async def _end(recorder: Recorder, refuse: Callable[[], Awaitable[None]]) -> Non
 
 
 def _readable(message: Message) -> Message:
-    # ASGI lets headers be any iterable, so also one that can be read only once.
     headers = message.get("headers")
-    if headers is None or isinstance(headers, (list, tuple)):
-        return message
+    kept = lasting(headers)
 
-    return {**message, "headers": list(headers)}
+    return message if kept is headers else {**message, "headers": kept}
 
 
 # --- refusal

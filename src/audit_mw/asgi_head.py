@@ -2,31 +2,63 @@
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
+from audit_mw.asgi_peer import find_peer
 from audit_mw.auditor import Vouched
 from audit_mw.event import RequestHead
 
-__all__ = ["field_lines", "request_head", "vouched"]
+__all__ = ["field_lines", "lasting", "request_head", "vouched"]
 
 Scope = MutableMapping[str, Any]
 
 
-def request_head(scope: Scope) -> RequestHead:
+def request_head(scope: Scope, receive: object = None) -> RequestHead:
     """Return the head of the request that `scope` describes."""
+    peer, rewritten = find_peer(scope, receive)
     raw_path = scope.get("raw_path")
     tls = scope.get("extensions", {}) or {}
 
     return RequestHead(
         type="request" if scope["type"] == "http" else "websocket",
         method=scope.get("method", "GET").encode("latin-1", "replace"),
-        path=_path(scope["path"], raw_path),
+        path=_path(scope.get("path") or "", raw_path),
         query=scope.get("query_string") or b"",
-        fields=field_lines(scope.get("headers")),
+        fields=field_lines(_headers(scope)),
         scheme=scope.get("scheme"),
         http_version=scope.get("http_version"),
-        peer=_peer(scope),
+        peer=peer,
+        rewritten=rewritten,
         reconstructed=raw_path is None,
         tls=_tls(tls.get("tls") or {}),
     )
+
+
+def _headers(scope: Scope) -> Any:
+    headers = scope.get("headers")
+    kept = lasting(headers)
+    if kept is not headers:
+        scope["headers"] = kept
+
+    return kept
+
+
+def lasting(headers: Any) -> Any:
+    """Return `headers` as they are, or a copy if they can be read only once."""
+    # ASGI lets headers be any iterable, of any iterables of a name and a value.
+    if headers is None:
+        return None
+    if not hasattr(headers, "__iter__"):
+        return headers  # malformed: the server's to judge
+    if isinstance(headers, (list, tuple)) and not _are_read_once(headers):
+        return headers
+
+    return [tuple(pair) for pair in headers]
+
+
+def _are_read_once(pairs: Iterable[Any]) -> bool:
+    return any(hasattr(kind, "__next__") for kind in set(map(type, pairs)) - _PAIRS)
+
+
+_PAIRS = frozenset({list, tuple})
 
 
 def _path(path: str, raw_path: bytes | None) -> bytes:
@@ -41,17 +73,14 @@ def _path(path: str, raw_path: bytes | None) -> bytes:
 
 def field_lines(items: Iterable[Iterable[bytes]] | None) -> list[tuple[bytes, bytes]]:
     """Return (name in lower case, value) of each header of a scope or a message."""
-    return [(bytes(name).lower(), bytes(value)) for name, value in items or ()]
+    return [(_octets(name).lower(), _octets(value)) for name, value in items or ()]
 
 
-def _peer(scope: Scope) -> tuple[str, int | None] | None:
-    host, port = (*(scope.get("client") or ()), None, None)[:2]
-    if not host:
-        # Behind a unix socket there is no address; `server` then is (path, None).
-        server = (*(scope.get("server") or ()), 0)
-        return ("unix", None) if server[0] and server[1] is None else None
-
-    return str(host), int(port) if str(port).isdecimal() else None
+def _octets(found: Any) -> bytes:
+    # Some servers take text from an application, where ASGI has bytes.
+    return (
+        found.encode("latin-1", "replace") if isinstance(found, str) else bytes(found)
+    )
 
 
 def _tls(found: Any) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 # What a message that an application sends tells, by its type. A message of another type
-# is passed on, and tells nothing.
+# is passed on, and tells nothing. So does what is malformed in one: servers take more
+# than ASGI allows, and what they do not take is theirs to refuse.
 import os
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
@@ -20,14 +21,17 @@ def is_start(message: Message) -> bool:
 
 
 def _tell_start(recorder: Recorder, message: Message) -> None:
-    fields = field_lines(message.get("headers"))
+    fields: list[tuple[bytes, bytes]] = []
+    with suppress(TypeError, ValueError):  # no pairs
+        fields = field_lines(message.get("headers"))
     trailers = bool(message.get("trailers", False))
-    recorder.start(message["status"], fields, trailers=trailers)
+    recorder.start(_number(message.get("status")), fields, trailers=trailers)
 
 
 def _tell_body(recorder: Recorder, message: Message) -> None:
     more = bool(message.get("more_body", False))
-    recorder.send(len(message.get("body") or b""), more=more)
+    body: Any = message.get("body")
+    recorder.send(len(body) if hasattr(body, "__len__") else 0, more=more)
 
 
 def _tell_trailers(recorder: Recorder, message: Message) -> None:
@@ -36,11 +40,16 @@ def _tell_trailers(recorder: Recorder, message: Message) -> None:
 
 def _tell_path(recorder: Recorder, message: Message) -> None:
     # http.response.pathsend: the server reads the file, so its size is what is known.
-    try:
-        size = Path(message["path"]).stat().st_size
-    except (OSError, ValueError):  # ValueError: a NUL in it
-        size = 0
+    # A declared length counts more, and then a look at the disk would only block.
+    size = 0 if recorder.exchange.declares_length else _size(message.get("path"))
     recorder.send(size, more=False, estimated=True)
+
+
+def _size(path: Any) -> int:
+    try:
+        return Path(path).stat().st_size
+    except (OSError, ValueError, TypeError):  # ValueError: a NUL in it
+        return 0
 
 
 def _tell_zerocopy(recorder: Recorder, message: Message) -> None:
@@ -48,7 +57,9 @@ def _tell_zerocopy(recorder: Recorder, message: Message) -> None:
     count = message.get("count")
     if count is None:
         count = _left(message.get("file"), message.get("offset"))
-    recorder.send(count, more=bool(message.get("more_body", False)), estimated=True)
+    recorder.send(
+        _number(count), more=bool(message.get("more_body", False)), estimated=True
+    )
 
 
 def _left(file: Any, offset: int | None) -> int:
@@ -70,7 +81,11 @@ def _tell_message(recorder: Recorder, message: Message) -> None:
 
 
 def _tell_close(recorder: Recorder, message: Message) -> None:
-    recorder.close_socket(message.get("code", 1000))
+    recorder.close_socket(_number(message.get("code", 1000)))
+
+
+def _number(found: Any) -> int:
+    return found if isinstance(found, int) else 0
 
 
 TELL: dict[str, Callable[[Recorder, Message], None]] = {
@@ -93,4 +108,5 @@ def payload(message: Message) -> bytes:
     if text is not None:
         return str(text).encode(errors="surrogatepass")
 
-    return message.get("bytes") or b""
+    found = message.get("bytes")
+    return bytes(found) if isinstance(found, (bytes, bytearray, memoryview)) else b""

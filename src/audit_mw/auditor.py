@@ -17,6 +17,7 @@ from audit_mw.ids import EventIds
 from audit_mw.recorder import Recorder, Vouched
 from audit_mw.rules import Rules
 from audit_mw.trail.encoding import encode_time
+from audit_mw.trail.forks import see_fork
 from audit_mw.trail.key import load_key
 from audit_mw.trail.params import encode_param
 from audit_mw.trail.writer import Writer
@@ -53,6 +54,7 @@ class Auditor:
         self._open()
 
     def _open(self) -> Rules:
+        see_fork()
         rules = self._compile()
         self._writer.open()
 
@@ -76,6 +78,7 @@ class Auditor:
             AuditUnavailable: no record can be written: the application must not be
                 called. The refusal is counted.
         """
+        see_fork()
         event, now = self._ids.make()
         try:
             rules = self._rules or self._open()

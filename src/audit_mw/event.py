@@ -142,6 +142,8 @@ class RequestHead:
         fields: (name in lower case, value) of each field line, in the order given.
         peer: (host, port) of the socket, the port None where the server does not
             tell it; ("unix", None); None where unknown.
+        rewritten: `by` whom another address was put in the peer's place, and `to`
+            which; without `to`, it is what `peer` has.
         joined: the server folded repeated field lines, as WSGI asks it to.
         reconstructed: the server gave no raw path; `path` is a decoded one.
         tls: any of tls_version, tls_cipher, client_cert that the server told.
@@ -155,6 +157,7 @@ class RequestHead:
     scheme: str | None = None
     http_version: str | None = None
     peer: tuple[str, int | None] | None = None
+    rewritten: Mapping[str, str] | None = None
     joined: bool = False
     reconstructed: bool = False
     tls: Mapping[str, bytes] = field(default_factory=dict)

@@ -26,7 +26,7 @@ from audit_mw.head_lines import (
     has_authorization,
     tls_details,
 )
-from audit_mw.policy.client import peer_text
+from audit_mw.policy.client import named_by, peer_text
 from audit_mw.policy.outcome import Evidence, resolve_outcome
 from audit_mw.rules import Rules
 from audit_mw.spilling import Spilling
@@ -95,7 +95,7 @@ class Exchange:
         self._broken = False
         self._reason: Text | None = None
         self._contain(
-            lambda: self._gathering.add_pairs("query", parse_query(head.query))
+            lambda: self._gathering.add_query(head.path, parse_query(head.query))
         )
 
     # --- the request, as the application reads it
@@ -133,6 +133,11 @@ class Exchange:
         bodiless = self._head.method == b"HEAD" or status in _BODILESS
 
         return bodiless or (self._declared == 0 and not trailers)
+
+    @property
+    def declares_length(self) -> bool:
+        """Whether the response has a Content-Length."""
+        return self._declared is not None
 
     def send(self, length: int, *, more: bool, estimated: bool = False) -> bool:
         """Take a chunk of the response; return whether it is the last message."""
@@ -366,6 +371,7 @@ class Exchange:
         head, gathering = self._head, self._gathering
         details: dict[str, object] = {
             "via": self._client.via.encode(),
+            "rewritten": self._rewritten(),
             "delivery": delivery.encode(),
             "reason": _maybe(gathering.spilling.bound, self._reason),
             "scheme": self._text(head.scheme),
@@ -382,6 +388,12 @@ class Exchange:
         details |= self._socket.details()
 
         return {key: value for key, value in details.items() if value is not None}
+
+    def _rewritten(self) -> dict[str, Text | None] | None:
+        head = self._head
+        told = head.rewritten or named_by(head.peer, head.fields)
+
+        return {key: self._text(word) for key, word in told.items()} if told else None
 
     def _contain(self, gather: Callable[[], object]) -> None:
         # A slip of ours in reading what a client sent must neither reach the

@@ -9,6 +9,8 @@ import threading
 import time
 from weakref import WeakSet
 
+from audit_mw.trail.forks import in_child
+
 __all__ = ["EventIds"]
 
 _POOL_BYTES = 4096
@@ -54,4 +56,4 @@ def _begin_children() -> None:
         maker.begin_child()
 
 
-os.register_at_fork(after_in_child=_begin_children)
+in_child(_begin_children)

@@ -7,6 +7,7 @@ from typing import Any
 
 from audit_mw.auditor import Vouched
 from audit_mw.event import RequestHead
+from audit_mw.wsgi_peer import find_peer, untouched
 
 __all__ = ["request_head", "vouched"]
 
@@ -15,6 +16,8 @@ Environ = dict[str, Any]
 
 def request_head(environ: Environ) -> RequestHead:
     """Return the head of the request that `environ` describes."""
+    peer, rewritten = find_peer(environ)
+    environ = untouched(environ)
     raw = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     return RequestHead(
         method=_latin(environ.get("REQUEST_METHOD", "")),
@@ -23,7 +26,8 @@ def request_head(environ: Environ) -> RequestHead:
         fields=tuple(_fields(environ)),
         scheme=environ.get("wsgi.url_scheme"),
         http_version=environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/") or None,
-        peer=_peer(environ),
+        peer=peer,
+        rewritten=rewritten,
         joined=True,
         reconstructed=not raw,
         tls=_tls(environ),
@@ -53,16 +57,6 @@ def _field_name(key: str) -> bytes:
     return _latin(key).replace(b"_", b"-").lower()
 
 
-def _peer(environ: Environ) -> tuple[str, int | None] | None:
-    host = environ.get("REMOTE_ADDR")
-    if not host:
-        # gunicorn leaves it empty behind a unix socket; others leave it out.
-        return ("unix", None) if host == "" else None
-    port = str(environ.get("REMOTE_PORT", ""))
-
-    return str(host), int(port) if port.isdecimal() else None
-
-
 _TLS = {
     # As mod_ssl names them, which uWSGI and others took over.
     "tls_version": ("SSL_PROTOCOL", "HTTPS_PROTOCOL"),
@@ -72,12 +66,23 @@ _TLS = {
 
 
 def _tls(environ: Environ) -> dict[str, bytes]:
-    return {
+    told = {
         detail: _latin(environ[name])
         for detail, names in _TLS.items()
         for name in names[::-1]
         if environ.get(name)
     }
+
+    return told or _of_socket(environ.get("gunicorn.socket"))
+
+
+def _of_socket(found: Any) -> dict[str, bytes]:
+    # gunicorn tells nothing of TLS, but hands over the socket.
+    cipher: Any = getattr(found, "cipher", tuple)()
+    if not cipher:
+        return {}
+
+    return {"tls_version": _latin(found.version()), "tls_cipher": _latin(cipher[0])}
 
 
 def vouched(environ: Environ) -> Vouched:

@@ -2,6 +2,7 @@
 #
 # Nothing is read that the application does not ask for, and nothing is held.
 from collections.abc import Callable, Iterator
+from contextlib import ContextDecorator
 from functools import partial
 from typing import Any
 
@@ -16,10 +17,12 @@ class TeeInput:
     def __init__(self, stream: Any, recorder: Recorder) -> None:
         self._stream = stream
         self._tell = _Once(recorder.exchange.read)
+        self._leaving = _Leaving(recorder.exchange.gone)
 
     def read(self, *size: Any) -> bytes:
         """Read as the stream does."""
-        chunk: bytes = self._stream.read(*size)
+        with self._leaving:
+            chunk: bytes = self._stream.read(*size)
         asked = size[0] if size else None
         whole = asked is None or asked < 0
         if chunk is not None:  # a raw stream that has nothing yet
@@ -29,14 +32,16 @@ class TeeInput:
 
     def readline(self, *size: Any) -> bytes:
         """Read a line as the stream does."""
-        line: bytes = self._stream.readline(*size)
+        with self._leaving:
+            line: bytes = self._stream.readline(*size)
         self._tell(line, ended=not line and size != (0,))
 
         return line
 
     def readlines(self, *hint: Any) -> list[bytes]:
         """Read lines as the stream does."""
-        lines: list[bytes] = self._stream.readlines(*hint)
+        with self._leaving:
+            lines: list[bytes] = self._stream.readlines(*hint)
         for line in lines:
             self._tell(line, ended=False)
         if not lines or not hint or not hint[0] or hint[0] < 0:
@@ -45,22 +50,28 @@ class TeeInput:
         return lines
 
     def __iter__(self) -> Iterator[bytes]:
-        return self
+        lines = iter(self._stream)
+
+        return self if lines is self._stream else self._each(lines)
 
     def __next__(self) -> bytes:
         try:
-            line: bytes = next(self._stream)
-        except TypeError:  # iterable, but no iterator: all that PEP 3333 asks for
-            line = self._stream.readline()
-            if not line:
-                self._tell(b"", ended=True)
-                raise StopIteration from None
+            with self._leaving:
+                line: bytes = next(self._stream)
         except StopIteration:
             self._tell(b"", ended=True)
             raise
         self._tell(line, ended=False)
 
         return line
+
+    def _each(self, lines: Iterator[bytes]) -> Iterator[bytes]:
+        # PEP 3333 asks for an iterable, which need be no iterator.
+        with self._leaving:
+            for line in lines:
+                self._tell(line, ended=False)
+                yield line
+        self._tell(b"", ended=True)
 
     def __getattr__(self, name: str) -> Any:
         # Streams may have more than PEP 3333 asks for, and readers that find it use it:
@@ -70,7 +81,7 @@ class TeeInput:
             return partial(self._seek, found)
         tee = _MORE.get(name)
 
-        return partial(tee, self._tell, found) if tee else found
+        return partial(tee, self._tell, self._leaving(found)) if tee else found
 
     def _seek(self, seek: Callable[..., Any], *to: Any) -> Any:
         result = seek(*to)
@@ -78,6 +89,23 @@ class TeeInput:
             self._tell.at = result
 
         return result
+
+
+class _Leaving(ContextDecorator):
+    """Notes that the client left, where a read says so by what it raises."""
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._gone = gone
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
+        # Without errno it is the server that raises it, by its own judgement: uWSGI,
+        # mod_wsgi and gunicorn do. A disk that fails under a spooled body has one.
+        lost = isinstance(error, OSError) and error.errno is None
+        if lost or isinstance(error, ConnectionError):
+            self._gone()
 
 
 class _Once:

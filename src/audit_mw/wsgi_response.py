@@ -22,6 +22,10 @@ Write = Callable[[bytes], Any]
 StartResponse = Callable[..., Write]
 Headers = Iterable[tuple[str, str]]
 
+# These answer HEAD, 204 and 304 without a look into the iterable: nothing is asked for
+# of which the record could be committed in time.
+_HEAD_ONLY = {"Granian"}
+
 # No Content-Length: some servers keep that of a start which this one takes back.
 _REFUSAL = [("Content-Type", "text/plain; charset=utf-8"), ("Retry-After", "5")]
 
@@ -98,10 +102,12 @@ class Response:
             return self._whole(result, size(result), estimated=False)
         if is_file(result, self._environ):
             return self._whole(result, file_size(result), estimated=True)
-        if hasattr(type(result), "__len__"):
-            return _SizedTee(result, self)
+        sized = hasattr(type(result), "__len__")
+        tee = _SizedTee(result, self) if sized else _Tee(result, self)
+        if self._bodiless and self._environ.get("SERVER_SOFTWARE") in _HEAD_ONLY:
+            return self._whole(tee, 0, estimated=False)
 
-        return _Tee(result, self)
+        return tee
 
     def _whole(self, result: Any, length: int, *, estimated: bool) -> Iterable[bytes]:
         try:

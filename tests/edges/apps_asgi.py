@@ -133,6 +133,21 @@ async def headers_as_tuple(_scope: Scope, _receive: Receive, send: Send) -> None
 
 
 @_odd()
+async def headers_as_text(_scope: Scope, _receive: Receive, send: Send) -> None:
+    # Not ASGI, but h11 takes it, and so do servers that are built on it.
+    await send({**_start(), "headers": [("content-length", "5"), ("x-id", "\u20ac")]})
+    await send(_body(b"hello", more_body=True))
+
+
+@_odd()
+async def malformed_messages(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.pathsend"})
+    await send({"type": "http.response.start", "status": "200 OK"})
+    await send(_body(7, more_body=True))
+    await send(_body("text"))
+
+
+@_odd()
 async def one_message_used_again(_scope: Scope, _receive: Receive, send: Send) -> None:
     message = _body(b"", more_body=True)
     await send(_start())

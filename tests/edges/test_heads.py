@@ -30,6 +30,8 @@ def _wsgi(**changes: Any) -> RequestHead:
         pytest.param(
             ("", 0), ("/run/app.sock", None), ("unix", None), id="unix, empty"
         ),
+        pytest.param(("", "0"), ("/s", "0"), ("unix", None), id="unix, as granian"),
+        pytest.param(None, ("/", "r"), ("unix", None), id="unix, as gunicorn"),
         pytest.param(None, ("example.org", 80), None, id="unknown"),
         pytest.param(None, None, None, id="nothing at all"),
     ],
@@ -47,6 +49,16 @@ def test_asgi_peer(client: Any, server: Any, expected: Any) -> None:
         pytest.param({"REMOTE_PORT": ""}, ("192.0.2.7", None), id="empty port"),
         pytest.param({"REMOTE_PORT": "\xb2"}, ("192.0.2.7", None), id="other digits"),
         pytest.param({"REMOTE_ADDR": ""}, ("unix", None), id="unix, as gunicorn"),
+        pytest.param(
+            {"REMOTE_ADDR": "0.0.0.0", "REMOTE_PORT": ""},
+            ("unix", None),
+            id="unix, as uWSGI",
+        ),
+        pytest.param(
+            {"REMOTE_ADDR": "localhost", "SERVER_PORT": "/run/app.sock"},
+            ("unix", None),
+            id="unix, as waitress",
+        ),
         pytest.param({"REMOTE_ADDR": None}, None, id="unknown"),
     ],
 )
@@ -148,8 +160,8 @@ def test_wsgi_fields() -> None:
 
 def test_head_of_little() -> None:
     """A server that says little is no error."""
-    scope = {"type": "websocket", "path": "/", "headers": None}
-    head = asgi_head.request_head(scope)
+    head = asgi_head.request_head({"type": "websocket", "headers": None})
 
     assert (head.method, head.query, head.peer) == (b"GET", b"", None)
+    assert (head.path, head.reconstructed) == (b"", True)
     assert (wsgi_head.request_head({}).method, head.query) == (b"", b"")

@@ -61,3 +61,61 @@ def test_read(audited: Audited, read: Callable[[Any], None]) -> None:
     audited(app)(environ, lambda *_: None)
 
     assert audited.event().params[:3] == READ
+
+
+class _Broken(io.BytesIO):
+    def __init__(self, error: OSError) -> None:
+        super().__init__(BODY)
+        self._error = error
+
+    def _fail(self, *_arguments: object) -> Any:
+        raise self._error
+
+    read = readline = readlines = readinto = read1 = __next__ = _fail
+
+
+_LOST = [ConnectionResetError(104, "reset"), OSError("error during read on wsgi.input")]
+_SPOOLED = OSError(5, "a disk that fails under a spooled body")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda stream: stream.read(),
+        lambda stream: stream.readline(),
+        lambda stream: stream.readlines(),
+        lambda stream: stream.readinto(bytearray(5)),
+        lambda stream: stream.read1(5),
+        list,
+    ],
+    ids=["read", "readline", "readlines", "readinto", "read1", "iteration"],
+)
+@pytest.mark.parametrize(
+    ("error", "outcome", "faults"),
+    [(_LOST[0], "ABORTED", 0), (_LOST[1], "ABORTED", 0), (_SPOOLED, "ERROR", 1)],
+    ids=["reset", "server's own", "disk"],
+)
+def test_client_lost(
+    audited: Audited,
+    read: Callable[[Any], Any],
+    error: OSError,
+    outcome: str,
+    faults: int,
+) -> None:
+    """A read that fails since the client left makes it ABORTED, and no fault of ours."""
+
+    def app(environ: dict[str, Any], _start_response: Any) -> list[bytes]:
+        read(environ["wsgi.input"])
+        return []
+
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "CONTENT_LENGTH": str(len(BODY)),
+        "wsgi.input": _Broken(error),
+    }
+    with pytest.raises(OSError) as raised:  # noqa: PT011 - the very one, see below
+        audited(app)(environ, lambda *_: None)
+
+    assert raised.value is error
+    assert audited.event().outcome == outcome
+    assert len(audited.faults()) == faults

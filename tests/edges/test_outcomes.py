@@ -417,6 +417,28 @@ def test_asgi_estimated(
     assert estimated == audited.event().details.get("estimated")
 
 
+class _NotLookedAt:
+    """The path of a file that only the server may look at."""
+
+    def __fspath__(self) -> str:
+        raise AssertionError("looked at")
+
+
+def test_asgi_declared_file(audited: Audited) -> None:
+    """A file whose length is declared is not looked at: that would block the loop."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"7")]
+        start = {"type": "http.response.start", "status": 200, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.pathsend", "path": _NotLookedAt()})
+
+    server = AsgiServer(http_scope()).run(app, audited)
+
+    assert server.raised is None
+    assert _ending(audited.event()) == ("SUCCESS", 200, 7, None)
+
+
 def test_wsgi_estimated(audited: Audited) -> None:
     """Bytes that the server takes from a file are marked as estimated."""
     odd = apps_wsgi.ODD["file wrapper of a file"]

@@ -2,7 +2,7 @@
 # without us: each odd application of apps_asgi and apps_wsgi is driven bare and wrapped.
 import asyncio
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
@@ -138,6 +138,52 @@ def test_asgi_send_fails(
     assert _are(wrapped.trace.things("app sees send raise"), [wrapped.error])
 
 
+_PAIRS = [(b"host", b"example.org"), (b"origin", b"null")]
+_GIVEN = pytest.mark.parametrize(
+    "give",
+    [
+        pytest.param(iter, id="iterator"),
+        pytest.param(lambda pairs: list(map(iter, pairs)), id="list of iterators"),
+        pytest.param(lambda pairs: map(iter, pairs), id="iterator of iterators"),
+    ],
+)
+
+
+@_GIVEN
+def test_asgi_headers_given_once(give: Any, audited: Audited) -> None:
+    """Headers that can be read only once are there for the application and the record."""
+    seen: list[Any] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend(map(tuple, scope["headers"]))
+        await apps_asgi.answering()(scope, receive, send)
+
+    AsgiServer(scope_of(headers=give(_PAIRS))).run(app, audited)
+    recorded = [param.value for param in audited.event().params[-2:]]
+
+    assert seen == _PAIRS
+    assert recorded == [value for _, value in _PAIRS]
+
+
+@_GIVEN
+def test_asgi_response_headers_given_once(give: Any, audited: Audited) -> None:
+    """Headers of a response that can be read only once reach the server."""
+
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        kind = "http.response.start"
+        await send({"type": kind, "status": 200, "headers": give(_PAIRS)})
+        await send({"type": "http.response.body"})
+
+    messages: list[Message] = []
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    asyncio.run(audited(app)(scope_of(), None, send))
+
+    assert list(map(tuple, messages[0]["headers"])) == _PAIRS
+
+
 def test_asgi_event_header(audited: Audited) -> None:
     """The header with the event id is added to a copy; what was sent stays as it was."""
     headers = [(b"x-id", b"1")]
@@ -148,6 +194,16 @@ def test_asgi_event_header(audited: Audited) -> None:
 
     assert [*headers, (b"x-event", audited.event().event.encode())] == start
     assert headers == server.trace.things("app sends")[0]["headers"]
+
+
+def test_asgi_headers_as_text(audited: Audited) -> None:
+    """Headers that are text, which some servers take, are read as such."""
+    odd = apps_asgi.ODD["headers as text"]
+    odd.server().run(odd.app, audited)
+    event = audited.event()
+
+    assert event.status == 200
+    assert event.outcome == "SUCCESS"
 
 
 def _more(chunk: bytes) -> Message:
@@ -423,6 +479,31 @@ def test_wsgi_input_is_no_more_than_the_stream(audited: Audited) -> None:
     for name in ("readinto", "read1", "readall", "seek", "fileno", "close"):
         assert hasattr(BytesIO(), name) == hasattr(rich, name)
         assert not hasattr(bare, name)
+
+
+class _Lines:
+    """A stream that is no iterator, and numbers its lines when it is iterated over."""
+
+    read = readline = readlines = lambda *_: b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (b"%d" % number for number in range(3))
+
+
+def test_wsgi_input_iterates_as_the_stream(audited: Audited) -> None:
+    """Lines come from the stream's own iterator, a new one each time, if it has one."""
+    seen: list[Any] = []
+
+    def app(environ: Environ, start_response: StartResponse) -> Any:
+        stream = environ["wsgi.input"]
+        seen.extend([next(iter(stream)), *stream, iter(stream) is stream])
+        with pytest.raises(TypeError):
+            next(stream)
+        return apps_wsgi.answering()(environ, start_response)
+
+    audited(app)(environment() | {"wsgi.input": _Lines()}, lambda *_: None)
+
+    assert seen == [b"0", b"0", b"1", b"2", False]
 
 
 class _Bare:

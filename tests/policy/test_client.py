@@ -10,6 +10,7 @@ from audit_mw.policy.client import (
     FORWARDING_FIELDS,
     Client,
     compile_client,
+    named_by,
     peer_text,
 )
 
@@ -238,10 +239,50 @@ def test_peer(peer: Peer, expected: bytes | None) -> None:
     assert expected == peer_text(peer)
 
 
+@pytest.mark.parametrize(
+    ("peer", "field", "expected"),
+    [
+        pytest.param(
+            "1.1.1.1", (b"x-forwarded-for", b"6.6.6.6, 1.1.1.1"), True, id="for"
+        ),
+        pytest.param(
+            "1.1.1.1", (b"forwarded", b"for=1.1.1.1;proto=https"), True, id="7239"
+        ),
+        pytest.param("::1", (b"forwarded", b'For="[::1]:80"'), True, id="brackets"),
+        pytest.param(
+            '"[::1]"', (b"forwarded", b'for="[::1]"'), True, id="still quoted"
+        ),
+        pytest.param("<junk>", (b"x-real-ip", b"<junk>"), True, id="junk"),
+        pytest.param("1.1.1.1", (b"x-forwarded-for", b"11.1.1.1"), False, id="a part"),
+        pytest.param("1.1.1.1", (b"x-forwarded-for", b"1.1.1.10"), False, id="a start"),
+        pytest.param("1.1.1.1", (b"user-agent", b"1.1.1.1"), False, id="other header"),
+        pytest.param("[", (b"x-forwarded-for", b"1.1.1.1"), False, id="no word"),
+    ],
+)
+def test_named_by(peer: str, field: tuple[bytes, bytes], expected: bool) -> None:
+    """A peer with port 0 is said to be from the header that has its address."""
+    said = {"by": field[0].decode()} if expected else None
+
+    assert said == named_by((peer, 0), [(b"host", b"1.1.1.1"), field])
+
+
 LINES = fragments(
     b"1.1.1.1", b"10.0.0.2", b"for=", b'"', b",", b";", b"unknown", b"[", b"]", b":80"
 )
 PEERS = st.sampled_from([PROXY, STRANGER, UNIX, None, ("::1", 1), ("x", None)])
+
+
+@few
+@given(
+    st.ip_addresses().map(str),
+    st.one_of(st.none(), st.integers(1, 65535)),
+    st.sampled_from(sorted(FORWARDING_FIELDS)),
+)
+def test_a_socket_is_from_no_header(host: str, port: int | None, name: bytes) -> None:
+    """A peer with a port of a socket is not suspected, whatever it claims."""
+    assert named_by((host, port), [(name, host.encode())]) is None
+    assert named_by((host, 0), []) is None
+    assert named_by(None, [(name, host.encode())]) is None
 
 
 @few

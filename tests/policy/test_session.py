@@ -1,6 +1,7 @@
 # An id of a session joins what one session did; a session in a cookie does not.
 import secrets
 import uuid
+from base64 import b64encode, urlsafe_b64encode
 
 import pytest
 from flask import Flask
@@ -11,6 +12,14 @@ from hypothesis import strategies as st
 from audit_mw.policy.session import is_session_id
 
 RAILS_ENCRYPTED = b"K2x5YWJj%2FZGVm--n1tC0o5Zb7aLq3Xy--Rk9iYXJiYXpxdXV4MTIzNA%3D%3D"
+PYRAMID = urlsafe_b64encode(
+    bytes(range(100, 164)) + b'[1795260390, 1795260390.60616, {"user": "alice"}]'
+).rstrip(b"=")
+BOTTLE = b'"!kfVeqdSr7xQZ1BqzJQ96YXkBFdjADVzbTu4VpxXDS8A=?gAWVFwAAAAAAAABdlC4="'
+LITESTAR = [
+    b64encode(bytes(size) + b'additional_authenticated_data={"expires_at":1796469991}')
+    for size in (50, 51, 52)
+]
 
 
 @given(st.integers(16, 96))
@@ -46,6 +55,10 @@ def test_odd_ids(value: bytes) -> None:
         b"BAh7B0kiD3Nlc3Npb25faWQ--" + b"0123456789abcdef" * 2 + b"01234567",
         RAILS_ENCRYPTED,
         RAILS_ENCRYPTED.replace(b"%3D", b"="),
+        PYRAMID,
+        BOTTLE,
+        BOTTLE.strip(b'"'),
+        *LITESTAR,
         b"x" * 257,
     ],
 )

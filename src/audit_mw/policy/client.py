@@ -7,6 +7,7 @@
 #
 # A node that names no address stops the walk at the last good hop. Peer and client
 # stay apart for good: overwriting one with the other is the classic mistake.
+import re
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
@@ -20,10 +21,12 @@ from audit_mw.wire.forwarded import (
 )
 from audit_mw.wire.head import field_values
 
-__all__ = ["FORWARDING_FIELDS", "Client", "compile_client", "peer_text"]
+__all__ = ["FORWARDING_FIELDS", "Client", "compile_client", "named_by", "peer_text"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 Peer = tuple[str, int | None] | None
+
+_BETWEEN_WORDS = re.compile(rb'[,;="\[\]\s]+')
 
 # Every header that proxies and CDNs are known to name a client, a scheme or a host
 # with. Each is recorded as sent, whether or not it is believed.
@@ -61,6 +64,28 @@ def peer_text(peer: Peer) -> bytes | None:
     shown = f"[{host}]" if ":" in host else host
 
     return f"{shown}:{port}".encode(errors="surrogateescape")
+
+
+def named_by(peer: Peer, fields: Fields) -> dict[str, str] | None:
+    """
+    Return which header the peer is from, if it looks so.
+
+    No socket has port 0: it is what uvicorn, Hypercorn and daphne put beside an address
+    that they take from a header. Where that address stands in none, nothing is said: a
+    port may be unknown.
+    """
+    if peer is None or peer[1] != 0:
+        return None
+    words = _words(peer[0].encode("latin-1", "replace"))
+    for name, value in fields:
+        if name in FORWARDING_FIELDS and words and words <= _words(value):
+            return {"by": name.decode("latin-1")}
+
+    return None
+
+
+def _words(value: bytes) -> set[bytes]:
+    return set(_BETWEEN_WORDS.split(value)) - {b""}
 
 
 def compile_client(config: Config) -> Callable[[Peer, Fields], Client]:

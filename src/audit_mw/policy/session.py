@@ -24,7 +24,8 @@ _EXPIRY = b"|".join(
 )
 _STATE = re.compile(
     rb".*\..*\..*|.*:.*:.*|eyJ.*|\"?!.*\?.*"
-    rb"|[\w-]{85}[FVl1]s[xy][\w-]+"  # [1 or [2, from bit 512 on
+    # "[" and ten digits, from bit 512 on.
+    rb"|[\w-]{85}[FVl1]s[xy](?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){3}[\w-]+"
     rb"|.*(?:" + _EXPIRY + rb").*"
     rb"|.*--[0-9a-f]{40,}"
     rb"|.*--[A-Za-z0-9+/%]{16,24}--[A-Za-z0-9+/]{22}(?:==|%3[Dd]%3[Dd])",

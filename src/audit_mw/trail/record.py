@@ -59,6 +59,7 @@ VALUES = "values"  # the stream of spilled values; it holds no events
 # adds stands under `app`.
 DETAILS = {
     "via": "how `client` was found: direct, proxied, untrusted-claim, malformed",
+    "rewritten": "another address in the peer's place: by whom, to which",
     "delivery": "the server took the last message: taken, failed or unknown",
     "reason": "why the outcome is no success",
     "scheme": "http, https, ws or wss",

@@ -18,6 +18,7 @@ from weakref import WeakSet
 
 from audit_mw.errors import AuditUnavailable
 from audit_mw.event import STREAMS, Event
+from audit_mw.trail.forks import in_child
 from audit_mw.trail.record import VALUES, draft_event, finish_line
 from audit_mw.trail.segment import SegmentFile
 from audit_mw.trail.spill import SpillFile
@@ -145,4 +146,4 @@ def _begin_children() -> None:
         writer.begin_child()
 
 
-os.register_at_fork(after_in_child=_begin_children)
+in_child(_begin_children)

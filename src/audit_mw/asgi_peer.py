@@ -1,0 +1,51 @@
+# An ASGI scope -> the peer, and what was put in its place.
+#
+# uvicorn, by default, and proxy middlewares overwrite scope["client"] with what a
+# header says. What the socket said is then known to uvicorn's own transport alone:
+# `receive` is a method of the object that holds it.
+#
+# Of other servers nothing is taken this way: with the PROXY protocol, gunicorn's socket
+# is not what counts.
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+__all__ = ["find_peer"]
+
+Peer = tuple[str, int | None] | None
+Found = tuple[Peer, Mapping[str, str] | None]
+
+_UNIX = ("unix", None)
+
+
+def find_peer(scope: MutableMapping[str, Any], receive: object) -> Found:
+    """Return the peer; and who put which address in its place, if that is known."""
+    told = _told(scope)
+    own = _of_socket(getattr(receive, "__self__", None))
+    if own is None or own == told or told is None or not scope.get("client"):
+        return told, None
+    host, port = told
+    shown = f"[{host}]" if ":" in host else host
+
+    return own, {"by": "uvicorn", "to": shown if port is None else f"{shown}:{port}"}
+
+
+def _told(scope: MutableMapping[str, Any]) -> Peer:
+    host, port = (*(scope.get("client") or ()), None, None)[:2]
+    if not host:
+        # Behind a unix socket there is no address; `server` then is (path, None). Of
+        # granian it is (path, "0"), of gunicorn the first two letters of the path.
+        at, port = (*(scope.get("server") or ()), None, 0)[:2]
+        return _UNIX if at and (port is None or str(at)[0] == "/") else None
+
+    return str(host), int(port) if str(port).isdecimal() else None
+
+
+def _of_socket(owner: object) -> Peer:
+    if not type(owner).__module__.startswith("uvicorn."):
+        return None
+    look = getattr(getattr(owner, "transport", None), "get_extra_info", None)
+    name = look("peername") if look else None
+    if isinstance(name, tuple):
+        return str(name[0]), int(name[1])
+
+    return _UNIX if name == "" else None

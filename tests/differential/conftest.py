@@ -1,0 +1,3 @@
+from tests.edges.conftest import audited
+
+__all__ = ["audited"]

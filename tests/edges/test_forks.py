@@ -1,0 +1,55 @@
+# A process that is forked behind Python's back, as uWSGI forks its workers, is one of its
+# own in the trail.
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.edges.audited import read_trail
+from tests.serving import ROOT
+
+from audit_mw.trail.reader import read_segment, segments
+from audit_mw.trail.record import Record
+
+_FORKING = """
+import ctypes, os, sys
+from audit_mw import AuditMiddleware
+
+def serve(times):
+    for _ in range(times):
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/"}
+        app(environ, lambda *_: None)
+
+app = AuditMiddleware(lambda environ, start: [start("200 OK", [])] and [b""],
+                      interface="wsgi", trail=sys.argv[1])
+serve(int(sys.argv[2]))
+child = ctypes.PyDLL(None).fork()
+serve(3)
+if not child:
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def _fork_after(requests: int, trail: Path) -> None:
+    command = [sys.executable, "-c", _FORKING, str(trail), str(requests)]
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def test_numbers(tmp_path: Path) -> None:
+    """Parent and child count their records apart, each without a gap."""
+    _fork_after(2, tmp_path)
+    items = [it for path in segments(tmp_path, "request") for it in read_segment(path)]
+    numbers: dict[str, list[int]] = {}
+    for record in items:
+        assert isinstance(record, Record)
+        numbers.setdefault(record.event.instance, []).append(record.seq)
+
+    assert sorted(numbers.values()) == [[1, 2, 3], [1, 2, 3, 4, 5]]
+
+
+def test_ids(tmp_path: Path) -> None:
+    """Parent and child make no event id twice."""
+    _fork_after(1, tmp_path)
+    events = read_trail(tmp_path)
+
+    assert len({event.event[19:] for event in events}) == 7
