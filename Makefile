@@ -32,7 +32,7 @@ test-peers: $(COMPAT)
 	$(BIN)/python -m tests.compat.peers.run
 
 bench: $(READY)         ## the middleware against the server's own access log
-	$(BIN)/python benchmarks/servers.py
+	$(BIN)/python -m benchmarks.servers
 
 # Every other Python from 3.11 on that the machine has.
 test-pythons: $(READY)
@@ -73,7 +73,7 @@ serve-fastapi: $(READY)
 	$(BIN)/uvicorn --app-dir examples fastapi_app.app:app --port 8000 --no-proxy-headers
 
 serve-flask: $(READY)
-	$(BIN)/gunicorn --chdir examples flask_app.app:app --bind 127.0.0.1:8001
+	PYTHONPATH=examples $(BIN)/gunicorn flask_app.app:app --bind 127.0.0.1:8001
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

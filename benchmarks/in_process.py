@@ -1,6 +1,6 @@
 # What the middleware costs a request, without a server: app alone against app wrapped.
 #
-#     python benchmarks/in_process.py [--profile]
+#     python -m benchmarks.in_process [--profile]
 #
 # Both are run in turn, several times, in one process; the median and the spread of CPU
 # time per request are printed. It is a ratio to watch, not a promise about a machine.
@@ -14,6 +14,8 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from benchmarks.typical import BROWSER, PATH, QUERY
+
 from audit_mw import AuditMiddleware
 
 Message = MutableMapping[str, Any]
@@ -21,22 +23,13 @@ Send = Callable[[Message], Awaitable[None]]
 
 ROUNDS = 7
 REQUESTS = 2000
-BROWSER = [
-    (b"host", b"shop.example"),
-    (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko Firefox"),
-    (b"accept", b"text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
-    (b"accept-language", b"en-GB,en;q=0.5"),
-    (b"accept-encoding", b"gzip, deflate, br"),
-    (b"referer", b"https://shop.example/catalogue?page=2"),
-    (b"cookie", b"sessionid=0123456789abcdef0123456789abcdef; theme=dark; lang=en"),
-]
 SCOPE = {
     "type": "http",
     "method": "GET",
-    "path": "/search",
-    "raw_path": b"/search",
-    "query_string": b"q=shoes&page=2&sort=price&colour=red",
-    "headers": BROWSER,
+    "path": PATH,
+    "raw_path": PATH.encode(),
+    "query_string": QUERY.encode(),
+    "headers": [(it.lower().encode(), BROWSER[it].encode()) for it in BROWSER],
     "client": ("192.0.2.7", 41522),
     "scheme": "http",
     "http_version": "1.1",
