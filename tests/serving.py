@@ -22,9 +22,11 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent  # the commands of the packages that we test with
 SECONDS = 30  # until a test gives up on a server that hangs
 
-_PORTS = range(20_000, 32_000)
-# Each worker of a test run begins elsewhere, and seeds by its own process.
-_next_port = random.Random(os.getpid()).randrange(len(_PORTS))
+# Each worker of a test run has ports of its own, and begins anywhere among them.
+_WORKERS, _EACH = 16, 750
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw15")[2:]) % _WORKERS
+_PORTS = range(20_000 + _worker * _EACH, 20_000 + (_worker + 1) * _EACH)
+_next_port = random.Random(os.getpid()).randrange(_EACH)
 
 
 def free_port(host: str = "127.0.0.1") -> int:
