@@ -110,7 +110,8 @@ class Running:
                 break
             with suppress(OSError):
                 self.connect(1).close()
-                return
+                if self.process.poll() is None:  # else it was another's
+                    return
             time.sleep(0.02)
 
         raise RuntimeError(f"{self.process.args!r} does not listen:\n{self.said()}")
