@@ -1,6 +1,6 @@
 # A secret is sent in every place that we could think of; it must be nowhere.
 #
-# Each place of tests/canary/places.py is tried with canaries of several kinds, over
+# Each place of tests/canary/places.py and flows.py is tried with canaries of several kinds, over
 # both interfaces, through the real middleware. Then all files of the trail are read.
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +10,7 @@ from zlib import crc32
 import pytest
 from tests.canary.drive import DRIVERS
 from tests.canary.errors import ERRORS, ORIGINS, Fail, Make
+from tests.canary.flows import FLOWS
 from tests.canary.places import CANARIES, PLACES, Place
 from tests.canary.spellings import leaks
 
@@ -28,7 +29,7 @@ def turns(kinds: frozenset[str], text: str) -> Iterator[tuple[str, str]]:
 
 CASES = [
     pytest.param(place, kind, interface, id=f"{interface}: {place.id}: {kind}")
-    for place in PLACES
+    for place in (*PLACES, *FLOWS)
     for interface, kind in turns(place.kinds, place.id)
     if interface == "asgi" or not place.id.startswith("websocket")
 ]

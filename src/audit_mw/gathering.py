@@ -18,6 +18,7 @@ from audit_mw.event import Hole, Param, Redacted, Spilled, Text, Unread, Value
 from audit_mw.policy.credentials import is_machine_made
 from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN
 from audit_mw.policy.redaction import Redactor
+from audit_mw.policy.siblings import Siblings, class_in_link
 from audit_mw.spilling import RestOfParams, Spilling
 from audit_mw.wire.head import Pair
 
@@ -57,6 +58,7 @@ class Gathering:
         self.sent_as: list[object] = []
         self.secrets: list[bytes] = []
         self._disguised: set[str] = set()
+        self._siblings = Siblings(redactor.classify)
         self._secret_room = _SECRET_BYTES
         self.has_password = False
 
@@ -65,9 +67,19 @@ class Gathering:
         for pair in pairs:
             self.add_pair(source, pair)
 
+    def add_query(self, path: bytes, pairs: Iterable[Pair]) -> None:
+        """Take the pairs of a query; the path may tell what they are for."""
+        linked = self._redactor.is_link(path)
+        for pair in pairs:
+            self.add_pair("query", pair, class_in_link(pair.value) if linked else None)
+
     def add_pair(self, source: str, pair: Pair, cls: str | None = None) -> None:
         """Take a pair; `cls` is its class if that is known before its name."""
-        cls = cls or self._redactor.class_of(source, pair.name, pair.value or b"")
+        cls = (
+            cls
+            or self._redactor.class_of(source, pair.name, pair.value or b"")
+            or self._siblings.class_of(source, pair)
+        )
         if source in self._disguised:
             self.add_withheld(source, pair, OPAQUE)
             return

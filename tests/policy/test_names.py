@@ -47,6 +47,9 @@ ORDINARY = (
     "nationality designation assigned signal significance signup recognition alpine "
     "responsibility residue consider cooking hashtag season lesson possession compassion "
     "bypass bypass_cache trespass secretariat typing topic happiness shippingAddress "
+    "has_password isSecret password_changed_at token_expires_at passwordLength tokenStatus "
+    "token_ttl authenticated isAuthenticated authorization_status credit_card_type "
+    "cookie_banner input_tokens tokens_used pin_count public_key "
     "id name q sort order limit offset lang theme state status code key email phone iban"
 ).split()
 
@@ -116,6 +119,13 @@ def test_exempt_names() -> None:
 
     assert classify(b"tokenId") is None
     assert classify(b"token_id_2") == TOKEN
+
+
+def test_own_names_come_first() -> None:
+    """A name of the option counts even where its last word tells a state."""
+    classify = Classifier(more=["personal status"])
+
+    assert classify(b"personal_status") == SECRET
 
 
 def test_memory_is_bounded() -> None:
@@ -196,6 +206,35 @@ def test_session_cookies(name: bytes, expected: bool) -> None:
         pytest.param(b"ticket", b"ST-1856339-aA5Yuvrxzpv8Tau1cYQ7", TOKEN, id="CAS"),
         pytest.param(b"ticket", b"4711", None, id="a number of a helpdesk"),
         pytest.param(b"q", b"SplxlOBeZQQYbYS6WxSbIA", None, id="another name"),
+        pytest.param(
+            b"tls_key", b"0123456789abcdef0123456789abcdef", TOKEN, id="some key"
+        ),
+        pytest.param(
+            b"PrivKey",
+            b"yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=",
+            TOKEN,
+            id="base64",
+        ),
+        pytest.param(
+            b"site_key", b"0123456789abcdef0123456789abcdef", None, id="one to be known"
+        ),
+        pytest.param(
+            b"user_key", b"550e8400-e29b-41d4-a716-446655440000", None, id="a UUID"
+        ),
+        pytest.param(
+            b"object_key", b"2026/11/report-2026-11-21.pdf", None, id="a path"
+        ),
+        pytest.param(b"turkey", b"roasted slowly", None, id="no key"),
+        pytest.param(b"sign", b"0123456789abcdef0123456789abcdef", TOKEN, id="signed"),
+        pytest.param(
+            b"design", b"0123456789abcdef0123456789abcdef", None, id="a design"
+        ),
+        pytest.param(b"user_code", b"WDJB-MJHT", SECRET, id="a device's code"),
+        pytest.param(b"user_code", b"alice", None, id="a user's code"),
+        pytest.param(
+            b"seed", b" ".join([b"legal"] * 12), SECRET, id="words of a wallet"
+        ),
+        pytest.param(b"seed", b"wheat and barley", None, id="words of a farm"),
     ],
 )
 def test_weak_names(name: bytes, value: bytes, cls: str | None) -> None:

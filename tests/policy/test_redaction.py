@@ -71,6 +71,19 @@ def shown(text: Text | Redacted) -> str:
         pytest.param('name="pin" value="1"', 'name="pin"<password:10>', id="no tag"),
         pytest.param('name="pin"\r\n\r\n1234', 'name="pin"<password:8>', id="a part"),
         pytest.param("my PIN is 1234", "my PIN is <password:4>", id="a sentence"),
+        pytest.param("PIN is: 1234", "PIN is: <password:4>", id="a colon behind"),
+        pytest.param("heslo je x", "heslo je <password:1>", id="in Czech"),
+        pytest.param("password ab12cd", "password <password:6>", id="side by side"),
+        pytest.param("PIN 1234", "PIN <password:4>", id="digits beside"),
+        pytest.param(
+            "token 0a1b2c3d4e5f6a7b", "token <token:16>", id="a token beside its name"
+        ),
+        pytest.param("pin\uff1a1234", "<opaque:10>", id="a wide colon"),
+        pytest.param("login a password b", "login a password <password:1>", id="netrc"),
+        pytest.param("mysql -u a -pb c", "mysql -u a -p<password:3>", id="MySQL"),
+        pytest.param(
+            "x IDENTIFIED BY b", "x IDENTIFIED BY <password:1>", id="a user in SQL"
+        ),
         pytest.param("PASSWORD 'x y'", "PASSWORD <password:5>", id="SQL"),
         pytest.param(
             "run --password x y", "run --password <password:3>", id="an option"
@@ -145,6 +158,20 @@ def shown(text: Text | Redacted) -> str:
         pytest.param("1.2.3.4, 10.0.0.1", "1.2.3.4, 10.0.0.1", id="addresses"),
         pytest.param("a,b\nc,d", "a,b\nc,d", id="another table"),
         pytest.param("Hi, I lost a pin\nx, y", "Hi, I lost a pin\nx, y", id="a letter"),
+        *(
+            pytest.param(text, text, id=text)
+            for text in (
+                "my password is lost|the secret is out|the session was great|auth is slow|"
+                "basic training 2026|Basic concepts|scope session:read auth:write|"
+                "session: 2, room 4|cp -p a b|reset password 3 times|"
+                "user and password fields|user_id 12345678|Session: 10:00, room 2|"
+                "ISBN 978-3-16-148410-0|order PO-2026-000123|+372 5123 4567|"
+                "550e8400-e29b-41d4-a716-446655440000|R&D: 4 < 5; caf\u00e9 &amp; bar|"
+                "/home/alice/share/report2026.pdf|see src/sessions/models.py line 12|"
+                "EE382200221020145685|1732190766123457|2026-11-21T10:20:30.123456Z|"
+                "how to change my password|forgot PIN?|label:auth author:bob"
+            ).split("|")
+        ),
         pytest.param("C:\\dir\\file.txt", "C:\\dir\\file.txt", id="a file"),
         pytest.param("/a/auth/views.py/x", "/a/auth/views.py/x", id="a module"),
     ],
@@ -177,6 +204,15 @@ def test_text(text: str, expected: str) -> None:
         ),
         pytest.param("/sessions/0a1b2c3d", "/sessions/<token:8>", id="a session's id"),
         pytest.param("/hooks/T0a1b2c3d", "/hooks/<token:9>", id="a hook"),
+        pytest.param("/confirmEmail/a1b2c3", "/confirmEmail/<token:6>", id="camel"),
+        pytest.param(
+            "/shared/0a1b2c3d4e5f6a7b.pdf", "/shared/<token:20>", id="a file to share"
+        ),
+        pytest.param(
+            "/links/0a1b2c3d4e5f6a7b",
+            "/links/<token:16>",
+            id="a link of random letters",
+        ),
         pytest.param("/log-in/T0a1b2c3d", "/log-in/<token:9>", id="a mailed link"),
         pytest.param("/a/token=Ab1/b", "/a/token=<token:3>/<token:1>", id="a pair"),
         pytest.param("/a/token:Ab1/b", "/a/token:<token:3>/<token:1>", id="a colon"),
@@ -202,6 +238,9 @@ def test_text(text: str, expected: str) -> None:
                 "/docs/api/authentication/oauth2/flows /wiki/Token_ring /secretary/42 "
                 "/admin/auth/user/42/change/ /.well-known/change-password /verify/email "
                 "/images/550e8400-e29b-41d4-a716-446655440000.png /p/9780306406157 "
+                "/shared/report2026.pdf /media/verify/logo-2026.png /keys/42 /links/a-1 "
+                "/links/550e8400-e29b-41d4-a716-446655440000 /register/step2 "
+                "/blog/2026/post-123 /articles/basic-training-2026 /static/auth/app.4f3a2b1c.js "
                 "/cgi-bin/.%2e/.%2e/etc/passwd /search/author/Jane%20Doe //h:80/a /a//b "
                 "/blog/2026/11/21/how-to-choose-a-good-password/comments"
             ).split()
@@ -238,6 +277,12 @@ def test_path(path: str, expected: str) -> None:
             "/cb?code=4/0AX4XfWh&state=1", "/cb?code=<secret:10>&state=1", id="code"
         ),
         pytest.param("/?user=a%3Ab", "/?user=<password:5>", id="user:password"),
+        pytest.param(
+            "/verify?a=0a1b2c3d4e5f6a7b&b", "/verify?a=<token:16>&b", id="mailed"
+        ),
+        pytest.param(
+            "/view?a=0a1b2c3d4e5f6a7b", "/view?a=0a1b2c3d4e5f6a7b", id="not mailed"
+        ),
         pytest.param("/?a=1;pin=2&b", "/?a=1;pin=<password:1>&b", id="semicolon"),
         pytest.param("https://u:p@h?a", "https://<password:3>@h?a", id="no path"),
         pytest.param(

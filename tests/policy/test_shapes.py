@@ -17,6 +17,7 @@ from audit_mw.policy.shapes import Span, compile_shapes, find_shapes
 RUN = "Ab3" * 16  # what follows a prefix
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiJ9.c2lnbmF0dXJl"
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQ==\n-----END PRIVATE KEY-----"
+HASH = "abcdefghijklmnopqrstuvABCDEFGHIJ"
 DER = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
 
 
@@ -39,7 +40,8 @@ def shown(text: str, *patterns: str) -> str:
     "ya29. GOCSPX- 1//0 sk_live_ sk_test_ rk_live_ whsec_ sk- sk-proj- sk-ant-api03- SG. "
     "npm_ pypi-AgE hvs. dop_v1_ shpat_ EAAC AGE-SECRET-KEY-1 dapi lin_api_ PMAK- Atzr| "
     "hf_ xkeysib- NRAK- nfp_ sntrys_ dckr_pat_ dp.pt. figd_ ATATT3 rubygems_ ntn_ key- "
-    "ST- b3BlbnNzaC1rZXktdjEA MHcCAQEE".split(),
+    "ST- b3BlbnNzaC1rZXktdjEA MHcCAQEE glsa_ tskey- xai- pul- sqp_ HRKU- pscale_ lsv2_ "
+    "v4.local. shippo_live_ CFPAT-".split(),
 )
 def test_prefixes(prefix: str) -> None:
     """A token with a prefix that its issuer documents is found, and only a whole one."""
@@ -87,6 +89,46 @@ def test_prefixes(prefix: str) -> None:
         pytest.param("Bearer of news", "Bearer of news", id="a bearer"),
         pytest.param("Basic YTpi, x", "Basic YTpi, x", id="too short for Basic"),
         pytest.param("Basic YWxpY2U6cHc=", "Basic <password>", id="Basic"),
+        pytest.param("basic training 2026", "basic training 2026", id="basic words"),
+        pytest.param("Basic Training", "Basic Training", id="a title"),
+        *(
+            pytest.param(
+                f"see {before}{HASH} x", f"see {before}<password> x", id=before
+            )
+            for before in (
+                "$2b$ $6$ $apr1$ $argon2id$ pbkdf2_sha256$ scrypt:32768:8:1$ {SSHA} "
+                "bcrypt_sha256$ md5$ {PBKDF2-SHA512}"
+            ).split()
+        ),
+        pytest.param("costs $2, $15 or 5$", "costs $2, $15 or 5$", id="prices"),
+        pytest.param(
+            "WIFI:S:home;T:WPA;P:x;;", "WIFI:<password>", id="a code for a telephone"
+        ),
+        pytest.param(
+            "jdbc:oracle:thin:a/b@//h", "jdbc:oracle:thin:a/<password>", id="Oracle"
+        ),
+        pytest.param(
+            f"InVzZXIi:1sT2uV:{HASH[:27]}", "InVzZXIi:1sT2uV:<token>", id="Django's"
+        ),
+        pytest.param("at 12:15:30", "at 12:15:30", id="a time"),
+        pytest.param(
+            "pi_3MtwBw_secret_YrKJUKribcB7", "pi_3MtwBw_secret_<token>", id="Stripe's"
+        ),
+        pytest.param("the_secret_gardener", "the_secret_gardener", id="a slug"),
+        pytest.param("M" + RUN[:24] + ".GkX9aB." + RUN, "<token>", id="Discord's"),
+        pytest.param("abcdefghijABCD.atlasv1." + RUN, "<token>", id="Terraform's"),
+        pytest.param("abc8Q~" + RUN[:34], "<token>", id="Azure's"),
+        pytest.param("0123456789abcdef" * 2 + "-us12", "<token>", id="Mailchimp's"),
+        pytest.param(
+            "access-sandbox-550e8400-e29b-41d4-a716-446655440000",
+            "<token>",
+            id="Plaid's",
+        ),
+        pytest.param(
+            "/key-ring-of-polished-brass-with-a-name-on-it",
+            "/key-ring-of-polished-brass-with-a-name-on-it",
+            id="a product",
+        ),
         pytest.param("https://a:b@h/", "https://a:<password>@h/", id="in a URL"),
         pytest.param("x://a:b@c/d@h/", "x://a:<password>@h/", id="with @ and / in it"),
         pytest.param('x://a:b c"d@h', "x://a:<password>@h", id="with a space in it"),
@@ -303,6 +345,10 @@ NEAR_MISSES = (
     ),
     *(b"key: ", b"a key: ", b"\xff", b" ", b"\t", b"aA", b"1a", b"QUJD", b"70617373"),
     *(b"cGFzc3dvcmQ9eA==\n", b"hooks.slack.com/", b"123456789:AA", b";a=", b"user:a "),
+    *(b"$2b$12$", b"argon2", b"sha1:a", b"{SSHA}", b"thin:a", b":1aaaaa:", b"secret_"),
+    *(b"M" + b"a" * 23 + b".", b"a1-us", b".atlasv1.", b"8Q~", b"pass a1", b"pass 1 "),
+    *(b"login a ", b"mysql -p", b" -p", b"mysql ", b"IDENTIFIED ", b"token: ", b"is: "),
+    *(b"\xef\xbc\x9a", b"verify?a=1&"),
     *(b"\\u0041", b'{"a":', b"a>", b"->", b"\xe2\x86\x92", b"sess", b"1//0", b"[a]"),
 )
 REDACTOR = Redactor(Config.load({}, {}), Keyring(b"k" * 32))

@@ -7,7 +7,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from audit_mw.policy.names import OPAQUE, PASSWORD
+from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN
 
 __all__ = ["find_assignment", "first_values"]
 
@@ -44,15 +44,44 @@ _ATTRIBUTE = re.compile(
 _TAG_BYTES = 1024
 
 # PASSWORD 'x', "my password is x", --password x, -u name:x
+_VERB = rb"(?:is|was|ist|lautet|est|es|are|to|je|jest|\xc3\xa8|\xc3\xa9|\xc3\xa4r|er)"
 _STATED = re.compile(
     _BORDER
     + _NAME
-    + rb"""\s{1,8}+(?:(?=\\{0,8}["'`])|(?:is|was|ist|est|are|to)\s{1,8}+"""
+    + rb"""\s{1,8}+(?:(?=\\{0,8}["'`])|"""
+    + _VERB
+    + rb"""(?:\s{0,4}+:\s{0,8}+|\s{1,8}+)"""
     rb"""(?!(?:not|no|too|an?|the|that|this|in|on|of|be|only|must|set|required|missing"""
     rb"""|empty|blank|null|None|(?:in|un)?valid|wrong|incorrect|correct|expired|weak"""
-    rb"""|needed|mandatory|reset|changed|continue|use|have|do)\b))"""
+    rb"""|needed|mandatory|reset|changed|continue|use|have|do|lost|forgotten|stolen|leaked"""
+    rb"""|known|unknown|stored|saved|shown|sent)\b))"""
 )
-_STATES = re.compile(rb"""\b(?:is|was|ist|est|are|to)\s|\s\\{0,8}["'`]""")
+_STATES = re.compile(rb"\b" + _VERB + rb"""[\s:]|\s\\{0,8}["'`]""")
+
+# password hunter2: only the look of the next word tells.
+_BESIDE = re.compile(
+    _BORDER + _NAME + rb"[ \t\r\n]{1,4}+(?![\w:.-]{1,64}+\s?=)(?=[^\s0-9]{0,64}[0-9])"
+)
+_GUESSABLE = re.compile(rb"[0-9]{4,8}(?!\S)|(?=[0-9]*+[^\s0-9])\S{6}")
+_RANDOM = re.compile(rb"(?=[A-Za-z_-]*+[0-9])(?=[0-9_-]*+[A-Za-z])[A-Za-z0-9_-]{16,}+")
+
+# What is said of a session or a token, and is none: "session:read", "auth is slow".
+_LOOSE = set(b"session sessions auth oauth cookie cookies token tokens".split())
+_SAID = re.compile(
+    rb"\s?(?:[A-Za-z]{1,12}|[0-9]{1,4}|[0-9]{1,2}:[0-9]{2})"
+    rb"(?=[,;)]|\.?\s*+\Z|\s[a-z]{1,16}:)"
+)
+_LOOKS_MADE = re.compile(rb"(?=[^\s0-9]*+[0-9])|\S{16}|\\{0,8}[\"'`]")
+
+# What stands behind a phrase.
+_PHRASES = re.compile(
+    rb"\bIDENTIFIED\s{1,8}+(?:WITH\s{1,8}+\S{1,64}+\s{1,8}+)?BY\s{1,8}+"
+    rb"|(?<=\s)-p\s{0,4}+"
+    rb"|\b(?:login|user|username)\s{1,8}+(?!(?:and|or|name|with|und|et|y)\s)"
+    rb"\S{1,64}+\s{1,8}+pass(?:word|wd)?\s{1,8}+",
+    re.IGNORECASE,
+)
+_OPTIONED_P = re.compile(rb"\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass)\s")
 _OPTION = re.compile(_BORDER + rb"(--?[A-Za-z][\w-]{1,64}+)[ \t]{1,8}+(?=[^\s-])")
 _USER_OPTION = re.compile(
     rb"""(?<!\S)(?:-u|--(?:proxy-)?user)[ =]?["']?[^\s:]{1,64}+:(?=\S)"""
@@ -90,13 +119,30 @@ def _first(pattern: re.Pattern[bytes], text: bytes, classify: Classify) -> Found
         if match[1] not in seen:
             cls = classify(match[1]) or _of_two_words(text, match, classify)
             if cls is not None:
-                return match.end(), cls
+                if _gives(pattern, match, cls):
+                    return match.end(), cls
+                continue
             if len(seen) == _NAMES:
                 return 0, OPAQUE
             if match[1].lower() not in _SECOND_WORDS:
                 seen.add(match[1])
 
     return None
+
+
+def _gives(pattern: re.Pattern[bytes], match: re.Match[bytes], cls: str) -> bool:
+    text, at = match.string, match.end()
+    if pattern is _BESIDE:
+        look = _RANDOM if cls == TOKEN else _GUESSABLE
+        return look.match(text, at) is not None
+    if pattern is _STATED and cls == TOKEN:
+        return _LOOKS_MADE.match(text, at) is not None
+
+    return not (
+        text[at - 1 : at] == b":"
+        and match[1].lower() in _LOOSE
+        and _SAID.match(text, at) is not None
+    )
 
 
 _SECOND_WORDS = set(
@@ -138,6 +184,21 @@ def _stated(text: bytes, classify: Classify) -> Found | None:
     return _first(_STATED, text, classify) if _STATES.search(text) else None
 
 
+def _beside(text: bytes, classify: Classify) -> Found | None:
+    return _first(_BESIDE, text, classify)
+
+
+def _phrased(text: bytes, classify: Classify) -> Found | None:  # noqa: ARG001 - as all
+    if b" " not in text:
+        return None
+    tool = _OPTIONED_P.search(text)
+    for match in _PHRASES.finditer(text):
+        if match[0][:1] != b"-" or (tool and tool.end() <= match.start()):
+            return (match.end(), PASSWORD) if match.end() < len(text) else None
+
+    return None
+
+
 def _optioned(text: bytes, classify: Classify) -> Found | None:
     if b" " not in text or b"-" not in text:
         return None
@@ -157,7 +218,16 @@ def _headed(text: bytes, classify: Classify) -> Found | None:
     return (end + 1, classes[0]) if classes and len(cells) > 1 else None
 
 
-_FINDERS = (_given, _quoted, _attributed, _stated, _optioned, _headed)
+_FINDERS = (
+    _given,
+    _quoted,
+    _attributed,
+    _stated,
+    _beside,
+    _phrased,
+    _optioned,
+    _headed,
+)
 
 _VALUE = re.compile(rb"""[\s"'`\\=:>\[({]*+([^\s"'`\\&,;<>})\]]++)""")
 

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from audit_mw.policy.names import PASSWORD, logs_in
+from audit_mw.policy.names import PASSWORD, TOKEN, logs_in
 from audit_mw.wire.json import Member, Prefix
 
-__all__ = ["retag"]
+__all__ = ["retag", "secret_variables"]
 
 Classify = Callable[[bytes], str | None]
 
@@ -37,6 +37,7 @@ def retag(members: Sequence[Member[str]], classify: Classify) -> Iterator[Member
     """
     variables = _secret_variables(members, classify)
     logins = _logins(members, classify)
+    kinds = _secret_kinds(members)
     pairs = _Pairs(classify)
     for member in members:
         of_pair = pairs.class_of(member)
@@ -45,6 +46,9 @@ def retag(members: Sequence[Member[str]], classify: Classify) -> Iterator[Member
             tag = variables.get(member.name.partition(_VARIABLES)[2].partition(b"/")[0])
         if tag is None and logins and (item := _ITEM.match(member.name)):
             tag = PASSWORD if (member.prefix, item[1]) in logins else None
+        if tag is None and kinds:
+            below = (member.prefix, member.name.rpartition(b"/")[0])
+            tag = TOKEN if below in kinds else None
         yield member if tag is member.tag else member._replace(tag=tag)
 
 
@@ -59,6 +63,18 @@ def _logins(
         if member.is_string and key.lower() in _METHODS
         if logs_in(member.value[:64]) or classify(member.value[:64])
         for arguments in _ARGUMENTS
+    }
+
+
+def _secret_kinds(
+    members: Iterable[Member[str]],
+) -> set[tuple[Prefix | None, bytes]]:
+    # {"kind": "Secret", "data": {"any": x}}, as Kubernetes has it.
+    return {
+        (member.prefix, member.name.removesuffix(b"kind") + data)
+        for member in members
+        if member.name.endswith(b"/kind") and member.value == b"Secret"
+        for data in (b"data", b"stringData")
     }
 
 
@@ -108,13 +124,16 @@ def _secret_variables(
     found: dict[bytes, str] = {}
     for member in members:
         if member.is_string and b"$" in member.value:
-            pairs = [
-                (name, variable) for name, variable in _ARGUMENT.findall(member.value)
-            ]
-            pairs += [(kind, name) for name, kind in _VARIABLE.findall(member.value)]
-            for name, variable in pairs:
-                cls = classify(name)
-                if cls is not None:
-                    found[variable] = cls
+            found |= secret_variables(member.value, classify)
 
     return found
+
+
+def secret_variables(document: bytes, classify: Classify) -> dict[bytes, str]:
+    """Return the variables of a document of GraphQL that hold secrets, with classes."""
+    pairs = list(_ARGUMENT.findall(document))
+    pairs += [(kind, name) for name, kind in _VARIABLE.findall(document)]
+
+    return {
+        variable: cls for name, variable in pairs if (cls := classify(name)) is not None
+    }

@@ -22,6 +22,7 @@ _HEX = re.compile(rb"[0-9A-Fa-f]{20,}+")
 _HEX_ESCAPE = re.compile(rb"\\x([0-9A-Fa-f]{2})")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _BREAKS = re.compile(rb"(?<=[A-Za-z0-9+/])(?:\\[rn]|[\r\n])++(?=[A-Za-z0-9+/=])")
+_WIDE_COLON, _WIDE_EQUALS = (b"\xef\xbc\x9a", b":"), (b"\xef\xbc\x9d", b"=")
 _ENTITY = re.compile(rb"&[#A-Za-z][A-Za-z0-9]{1,31};?")
 _OF_TEXT = b"\t\r\n" + bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
 
@@ -53,9 +54,11 @@ def _unescaped(text: bytes) -> bytes:
         text = _HEX_ESCAPE.sub(_byte, unescape(text))
     if b"%" in text:
         text = decode_percent(text)
+    if b"\xef\xbc" in text:
+        text = text.replace(*_WIDE_COLON).replace(*_WIDE_EQUALS)
     if b"&" in text and _ENTITY.search(text):
-        # Latin-1 gives each byte a character, and each character below 256 its byte.
-        text = html.unescape(text.decode("latin-1")).encode("utf-8", "replace")
+        plain = html.unescape(text.decode("utf-8", "surrogateescape"))
+        text = plain.encode("utf-8", "surrogateescape")
 
     return text
 

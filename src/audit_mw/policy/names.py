@@ -6,7 +6,7 @@
 # words.py apply, to the joined words and to each.
 import re
 from collections.abc import Iterable
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 from audit_mw.policy.words import (
     CARD_STEMS,
@@ -17,6 +17,7 @@ from audit_mw.policy.words import (
     PASSWORD_ENDINGS,
     PASSWORD_STEMS,
     PASSWORD_WORDS,
+    QUESTIONS,
     SESSION_STEMS,
     SESSION_WORDS,
     STATES,
@@ -33,6 +34,7 @@ __all__ = [
     "SECRET",
     "TOKEN",
     "Classifier",
+    "is_random",
     "logs_in",
     "names_session",
     "names_user",
@@ -53,8 +55,8 @@ _REMEMBERED = 4096
 # Cyrillic and Greek letters that are typed, or meant, for Latin ones. Stems go through
 # the same fold, so a name in one script and one in two give the same.
 _ALIKE = str.maketrans(
-    "аеорсухіјѕԁһкмтвн" + "αορνικτυχε",
-    "aeopcyxijsdhkmtbh" + "aopviktuxe",
+    "аеорсухіјѕԁһкмтвнԝ" + "αορνικτυχε" + "\u0131",
+    "aeopcyxijsdhkmtbhw" + "aopviktuxe" + "i",
 )
 _CODINGS = ("utf-8", "latin-1", "cp1251", "cp1250", "gb18030")
 
@@ -71,7 +73,7 @@ def _decode(name: bytes) -> str:
 
 def _words(name: str) -> list[str]:
     if not name.isascii():
-        name = normalize("NFKD", name)
+        name = "".join(it for it in normalize("NFKD", name) if not combining(it))
         words: list[str] = _WORD.findall(_CAMEL.sub(" ", name))
         return [word.casefold().translate(_ALIKE) for word in words]
 
@@ -103,7 +105,7 @@ class Classifier:
 
     def __init__(self, more: Iterable[str] = (), exempt: Iterable[str] = ()) -> None:
         own = ((stem, SECRET) for stem in _folded(more) if stem)
-        self._stems = (*own, *_STEMS)
+        self._own = tuple(own)
         self._exempt = {*_folded(exempt), *ORDINARY_NAMES}
         self._remembered: dict[bytes, str | None] = {}
 
@@ -123,19 +125,30 @@ class Classifier:
 
     def _look(self, name: bytes) -> str | None:
         words = _words(_decode(name))
-        if "".join(words) in self._exempt or (words[-1:] and words[-1] in STATES):
+        joined = "".join(words)
+        if joined in self._exempt:
+            return None
+        between = _between(name)
+        if (own := _by_stem(self._own, joined + between)) is not None:
+            return own
+        if words and (words[-1] in STATES or words[0] in QUESTIONS):
             return None
         words = [word for word in words if word not in ORDINARY]
         joined = "".join(words)
-        if len(name) > 2 * _ENDS:
-            joined += (
-                name.translate(None, _SEPARATORS).lower().decode("utf-8", "ignore")
-            )
-        for stem, cls in self._stems:
-            if stem in joined:
-                return cls
 
-        return _by_word(words, joined)
+        return _by_stem(_STEMS, joined + between) or _by_word(words, joined)
+
+
+def _between(name: bytes) -> str:
+    # What stands in the middle of a long name, not taken apart.
+    if len(name) <= 2 * _ENDS:
+        return ""
+
+    return name.translate(None, _SEPARATORS).lower().decode("utf-8", "ignore")
+
+
+def _by_stem(stems: Iterable[tuple[str, str]], joined: str) -> str | None:
+    return next((cls for stem, cls in stems if stem in joined), None)
 
 
 def _by_word(words: list[str], joined: str) -> str | None:
@@ -181,17 +194,47 @@ def names_user(name: bytes) -> bool:
 
 # Names too common to announce a secret by themselves, and what its value looks like.
 _MACHINE_MADE = re.compile(
-    rb"(?=[A-Za-z_-]*+[0-9])(?=[0-9_-]*+[A-Za-z])[A-Za-z0-9_-]{16,}"
+    rb"(?=[A-Za-z_-]*+[0-9])(?=[0-9_-]*+[A-Za-z])[A-Za-z0-9_-]{16,}={0,2}"
+    rb"|(?=[^0-9]*+[0-9])(?=[^A-Z]*+[A-Z])[A-Za-z0-9+/]{40,}={0,2}"
 )
+_UUID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _CODE = re.compile(rb"[0-9]{4,10}|(?=.*[0-9])[!-~]{8,}|[!-~]{16,}")
+_USER_CODE = re.compile(rb"[A-Z0-9]{4}-?[A-Z0-9]{4}")  # RFC 8628 6.1
+_SEED = re.compile(rb"[a-z]{3,8}(?:[ ,\r\n]+[a-z]{3,8}){11,23}")  # BIP 39
+_SEEDS = (b"seed", b"words", b"phrase")
+
+# client_key, but no key of a table, and none that is there to be known.
+_KEY = re.compile(rb"(?:key|ticket)\Z|(?:\A|[^a-z])(?:sign|pat)\Z")
+_OPEN = re.compile(
+    rb"public|primary|foreign|sort|partition|row|object|cache|idempot|site"
+)
+
+
+def is_random(value: bytes) -> bool:
+    """Tell whether a value looks made by a machine, and is no UUID."""
+    return (
+        len(value) >= _LEAST
+        and _MACHINE_MADE.fullmatch(value) is not None
+        and _UUID.fullmatch(value) is None
+    )
 
 
 def weak_class(name: bytes, value: bytes) -> str | None:
-    """Return the class of `code`, `key` and `ticket`, if the value looks like one."""
+    """Return the class of a value such as of `code` and `key`, if it looks like one."""
     word = name.strip().lower()
     if word == b"code" and _CODE.fullmatch(value):
         return SECRET
-    if word in (b"key", b"ticket") and _MACHINE_MADE.fullmatch(value):
-        return TOKEN
+    if len(value) < _LEAST:
+        return None
+    if _KEY.search(word) and _MACHINE_MADE.fullmatch(value):
+        known = word not in (b"key", b"ticket") and (
+            _OPEN.search(word) or _UUID.fullmatch(value)
+        )
+        return None if known else TOKEN
+    if word in (b"user_code", b"usercode") and _USER_CODE.fullmatch(value):
+        return SECRET
 
-    return None
+    return SECRET if word.endswith(_SEEDS) and _SEED.fullmatch(value) else None
+
+
+_LEAST = 8  # bytes of what the looks of a value can tell

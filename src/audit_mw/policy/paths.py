@@ -11,8 +11,15 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from audit_mw.policy.names import PASSWORD, TOKEN, names_user, weak_class
-from audit_mw.policy.routes import AT_TIMES, ROUTE_WORDS
+from audit_mw.policy.credentials import is_machine_made
+from audit_mw.policy.names import (
+    PASSWORD,
+    TOKEN,
+    is_random,
+    names_user,
+    weak_class,
+)
+from audit_mw.policy.routes import AT_TIMES, LINKED, ROUTE_WORDS, SELDOM
 from audit_mw.policy.shapes import Span
 from audit_mw.wire.query import decode_percent
 
@@ -27,6 +34,7 @@ _REMEMBERED, _REMEMBERED_BYTES = 4096, 64
 _REACH = 2  # segments behind one that announces a secret
 
 _WORD = re.compile(rb"[a-z]+")
+_CAMEL = re.compile(rb"(?<=[a-z])(?=[A-Z])")  # confirmEmail
 _WORDS = re.compile(rb"(?:[a-z]{1,24}(?:[-_.][a-z]{1,24}){0,5}|v[0-9]{1,2}|oauth[12])?")
 _TITLE = 5  # words of a segment that is one, and announces nothing
 _FILE = re.compile(
@@ -39,6 +47,8 @@ _CARRIED = re.compile(
     rb"(?<![A-Za-z0-9])(?=[A-Za-z]*+[0-9][A-Za-z]*+[0-9])[A-Za-z0-9]{6}"
 )
 _STATIC = (b".js", b".css", b".map", b".png", b".svg", b".woff2")
+_UUID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_NAMED_FILE = re.compile(rb"([\w.%-]+)\.(?:[a-z]{2,4}|html|woff2|docx|xlsx|pptx|jpeg)")
 
 # The segments of a JSON pointer, or of user[name][0]; and those that are mere keys.
 _NAME_SEGMENT = re.compile(rb"[^/\[\]]++")
@@ -55,6 +65,7 @@ _Look = Callable[[bytes], Iterator[Span]]
 class _Announced(NamedTuple):
     cls: str
     at_times: bool
+    seldom: bool = False
     reach: int = _REACH
 
     def reaching(self, reach: int) -> "_Announced | None":
@@ -82,13 +93,14 @@ class Paths:
     def in_url(self, url: bytes) -> Iterator[Span]:
         """Yield the spans of a URL, as in Referer: of path, query and fragment."""
         start = 0
+        in_pair = self._in_linked if self.is_link(url) else self._in_piece
         look: _Look = self.in_path
         for mark in (*_PARTS.finditer(url), None):
             piece = url[start : mark.start() if mark else len(url)]
             yield from _moved(look(piece), start)
             if mark is not None:
                 start = mark.end()
-                look = self.in_path if _PATH.match(url, start) else self._in_piece
+                look = self.in_path if _PATH.match(url, start) else in_pair
 
     def in_text(self, text: bytes) -> Iterator[Span]:
         """Yield the spans of the paths and URLs in a text."""
@@ -108,6 +120,12 @@ class Paths:
             yield Span(0, user, PASSWORD)
         else:
             yield from self._find(host)
+
+    def is_link(self, url: bytes) -> bool:
+        """Tell whether a path is one that links in messages have: `/verify`."""
+        path = url.partition(b"?")[0]
+
+        return not LINKED.isdisjoint(_words(path))
 
     def in_name(self, name: bytes, cls: str) -> Iterator[Span]:
         """Yield what stands in a name below a secret one: `/tokens/x`, `pin[x]`."""
@@ -164,7 +182,7 @@ class Paths:
     def _look(self, segment: bytes) -> _Announced | None:
         name = decode_percent(segment) if b"%" in segment else segment
         cls = self._classify(name)
-        words = _WORD.findall(name.lower())
+        words = _words(name)
         if len(words) > _TITLE:
             return None
         others = [word for word in words if word not in AT_TIMES]
@@ -173,7 +191,11 @@ class Paths:
             return _Announced(cls, only_at_times)
 
         at_times = len(others) < len(words) or b"".join(words) in AT_TIMES
-        return _Announced(TOKEN, at_times) if at_times else None
+        if at_times:
+            return _Announced(TOKEN, at_times=True)
+
+        seldom = not SELDOM.isdisjoint(words)
+        return _Announced(TOKEN, at_times=True, seldom=True) if seldom else None
 
     def _is_route(self, segment: bytes) -> bool:
         if _FILE.fullmatch(segment):
@@ -199,7 +221,21 @@ class Paths:
         if self._is_route(piece):
             return False
 
-        return not announced.at_times or _MACHINE_MADE.fullmatch(piece) is not None
+        if not announced.at_times:
+            return True
+        file = _NAMED_FILE.fullmatch(piece)
+        if announced.seldom or file is not None:
+            stem = file[1] if file else piece
+            return is_machine_made(stem) and _UUID.fullmatch(stem) is None
+
+        return _MACHINE_MADE.fullmatch(piece) is not None
+
+    def _in_linked(self, piece: bytes) -> Iterator[Span]:
+        name, _, value = piece.partition(b"=")
+        if is_random(value):
+            yield Span(len(name) + 1, len(piece), TOKEN)
+        else:
+            yield from self._in_piece(piece)
 
     def _in_piece(self, piece: bytes) -> Iterator[Span]:
         name, equals, value = piece.partition(b"=")
@@ -214,6 +250,10 @@ class Paths:
             yield Span(len(name) + 1, len(piece), PASSWORD)
         else:
             yield from self._find(piece)
+
+
+def _words(text: bytes) -> list[bytes]:
+    return _WORD.findall(_CAMEL.sub(b"-", text).lower())
 
 
 def _carries(name: bytes) -> bool:

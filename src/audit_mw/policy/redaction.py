@@ -229,6 +229,10 @@ class Redactor:
 
         return self._clean_urls.note(url, self._cut(url, self._paths.in_url(url)))
 
+    def is_link(self, path: bytes) -> bool:
+        """Tell whether a path is one that links in messages have."""
+        return self._paths.is_link(path)
+
     def host(self, host: bytes) -> Text:
         """Return a Host, without the user information that it must not have."""
         return self._cut(host, self._paths.in_host(host))

@@ -1,5 +1,5 @@
 # The words of routes: what stays in a path behind a segment that announces a secret.
-__all__ = ["AT_TIMES", "ROUTE_WORDS"]
+__all__ = ["AT_TIMES", "LINKED", "ROUTE_WORDS", "SELDOM"]
 
 # These announce a secret only at times: a link that was mailed, or /sessions/42.
 AT_TIMES = set(
@@ -7,8 +7,16 @@ AT_TIMES = set(
     b"invitation invitations join accept magic unsubscribe unlock recover recovery "
     b"login signin validate hook hooks webhook webhooks share shared "
     b"auth oauth session sessions cookie cookies authentication authenticate "
-    b"authorization credential credentials signature signatures".split()
+    b"authorization credential credentials signature signatures incoming".split()
 )
+# Of these, what is mailed: then the secret may be in the query, too.
+LINKED = set(
+    b"reset activate activation verify verification confirm confirmation invite "
+    b"invitation invitations join accept magic unsubscribe unlock recover recovery "
+    b"validate".split()
+)
+# And these still less often: only what is long and random is one.
+SELDOM = set(b"key keys link links register registration signup feed ical".split())
 ROUTE_WORDS = set(
     b"forgot forgotten change changed set new edit update complete done create delete "
     b"remove revoke refresh renew rotate list all me self current show view get info "
@@ -24,5 +32,5 @@ ROUTE_WORDS = set(
     b"azure okta keycloak oidc saml sso mfa otp totp ldap jwt realms realm protocol "
     b"openid connect certs json html xml id ids link links is not required invalid "
     b"manager manage models views urls backends middleware decorators utils validators "
-    b"hashers tokens handlers".split()
+    b"hashers tokens handlers catch".split()
 )

@@ -32,6 +32,7 @@ class Span(NamedTuple):
 
 _EDGE = rb"(?<![A-Za-z0-9_-])"
 _RUN = rb"[A-Za-z0-9_.~+/=|:-]"
+_HASHED = rb"[A-Za-z0-9_./$,=+-]{16,}+"
 
 # Without such a run there is no token with a prefix, and nothing in base64 or hex.
 LONG_RUN = re.compile(rb"[A-Za-z0-9_.~+/=|:-]{12}")
@@ -51,7 +52,12 @@ _PREFIXES = (
     "figd_ 20 ATATT3 20 ATCTT3 20 ATBB 28 rubygems_ 20 ory_at_ 20 ory_rt_ 20 ops_ey 20 "
     "ntn_ 30 sbp_ 30 sq0atp- 20 sq0csp- 30 key- 32 xprv 100 ST- 20 PGT- 20 TGT- 20 "
     "MHcCAQEE 30 MHQCAQEE 30 MIGHAgEAMBMG 30 MIGEAgEAMBAG 30 MC4CAQAwBQYDK2V 30 "
-    "b3BlbnNzaC1rZXkt 30"
+    "b3BlbnNzaC1rZXkt 30 glsa_ 20 glc_ 20 CCIPAT_ 20 fm2_ 20 tskey- 16 r8_ 30 xai- 30 "
+    "pul- 30 sqp_ 30 squ_ 30 sqa_ 30 AKCp 40 pscale_ 20 pplx- 30 lsv2_ 20 sk-lf- 20 "
+    "CFPAT- 20 bkua_ 20 HRKU- 20 snyk_uat. 20 dt0c01. 30 essu_ 20 pnu_ 30 tfp_ 30 "
+    "rdme_ 20 shippo_live_ 20 duffel_live_ 20 FLWSECK 20 EZAK 30 A21AA 40 "
+    "y0_ 30 AQVN 30 "
+    "v2.local. 30 v3.local. 30 v4.local. 30 v2.public. 30 v3.public. 30 v4.public. 30"
 ).split()
 
 
@@ -59,7 +65,11 @@ def _prefixed(prefix: str, least: str) -> Shape:
     coded = prefix.encode()
     # A prefix that means nothing else may stand in the middle of a word.
     edge = b"" if coded[-1:] == b"_" and len(coded) > 3 else _EDGE
-    pattern = edge + re.escape(coded) + _RUN + b"{%s,}+" % least.encode()
+    # "key-ring-of-polished-brass" is none.
+    digit = (
+        rb"(?=[^\s0-9]{0,24}[0-9])" if coded[-1:] == b"-" and len(coded) < 5 else b""
+    )
+    pattern = edge + re.escape(coded) + digit + _RUN + b"{%s,}+" % least.encode()
 
     return Shape(coded, re.compile(pattern), TOKEN)
 
@@ -115,9 +125,56 @@ _SHAPES = (
         for needle in (b"earer", b"EARER")
     ),
     Shape(
-        b"asic ",
-        re.compile(rb"\b[Bb]asic +(?P<secret>[A-Za-z0-9+/]{6,}+=*+)(?![A-Za-z])"),
+        b"asic ",  # but no words, as in "basic training"
+        re.compile(
+            rb"\b[Bb]asic +(?![A-Za-z]?[a-z]++(?![A-Za-z0-9+/=]))"
+            rb"(?P<secret>[A-Za-z0-9+/]{6,}+=*+)(?![A-Za-z])"
+        ),
         PASSWORD,
+    ),
+    *(
+        # Passwords as databases hold them: guesses can be tested on these.
+        Shape(needle, re.compile(kind + rb"(?P<secret>" + _HASHED + rb")"), PASSWORD)
+        for needle, kind in (
+            (
+                b"$",
+                rb"\$(?:2[abxy]?|[1567PHy]|apr1|argon2i?d?|scrypt|sha1|pbkdf2[\w-]*+)\$",
+            ),
+            (
+                b"$",
+                rb"(?:pbkdf2|scrypt|bcrypt|argon2|md5|sha(?:1|256|512))[\w:]{0,40}+\$",
+            ),
+            (b"}", rb"\{(?:(?:S?SHA|PBKDF2)[\w-]{0,16}|S?MD5|CRYPT)\}"),
+        )
+    ),
+    Shape(b"WIFI:", re.compile(rb"WIFI:(?P<secret>[^\r\n]++)"), PASSWORD),
+    Shape(
+        b"thin:", re.compile(rb"thin:[^\s/@]{1,64}+/(?P<secret>[^\r\n]++)"), PASSWORD
+    ),
+    Shape(
+        b":1",  # what Django signs: payload:time:signature
+        re.compile(rb":1[0-9A-Za-z]{5}:(?P<secret>[\w-]{27,43}+)(?![\w-])"),
+        TOKEN,
+    ),
+    Shape(
+        b"secret_",  # of Stripe's client_secret, and of Notion
+        re.compile(
+            rb"(?<![A-Za-z0-9])secret_(?P<secret>(?=[A-Za-z]*+[0-9])[A-Za-z0-9]{10,}+)"
+        ),
+        TOKEN,
+    ),
+    Shape(
+        b".",  # Discord
+        re.compile(_EDGE + rb"[MNO][\w-]{23,27}+\.[\w-]{6}\.[\w-]{27,}+"),
+        TOKEN,
+    ),
+    Shape(b".atlasv1.", re.compile(rb"\w{14}\.atlasv1\.[\w=-]{30,}+"), TOKEN),
+    Shape(b"Q~", re.compile(rb"[\w.~-]{3}[78]Q~[\w.~-]{31,34}"), TOKEN),
+    Shape(b"-us", re.compile(_EDGE + rb"[0-9a-f]{32}-us[0-9]{1,2}(?![\w-])"), TOKEN),
+    Shape(
+        b"access-",
+        re.compile(rb"access-(?:sandbox|development|production)-[0-9a-f-]{36}"),
+        TOKEN,
     ),
     Shape(
         b"://",  # RFC 3986 3.2.1: a token as the user's name
@@ -142,7 +199,7 @@ _SHAPES = (
         re.compile(rb"hooks\.slack\.com/[a-z]+/(?P<secret>[A-Za-z0-9/_-]{8,}+)"),
         TOKEN,
     ),
-    Shape(b":AA", re.compile(rb"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"), TOKEN),
+    Shape(b":AA", re.compile(rb"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}+"), TOKEN),
     *_OF_PREFIXES,
 )
 _SHORT = tuple(shape for shape in _SHAPES if shape not in _OF_PREFIXES)

@@ -16,6 +16,7 @@ __all__ = [
     "PASSWORD_ENDINGS",
     "PASSWORD_STEMS",
     "PASSWORD_WORDS",
+    "QUESTIONS",
     "SESSION_STEMS",
     "SESSION_WORDS",
     "STATES",
@@ -27,12 +28,15 @@ __all__ = [
 
 # Low in entropy, so that even a keyed digest would be too much: length only.
 PASSWORD_STEMS = (
-    "passw p4ss pa55 pssw passwd passphras passcode pasword paswd pswd pwd pwrd pwhash "
-    "passhash passnew passold passagain passrepeat passconf passverif passfras "
+    "passw p4ss pa55 pssw passphras passcode pasw passowrd pasaword pswd pwd pwrd "
+    "pwhash passhash passnew passold passagain passrepeat passconf passverif passfras "
     "pincode securityanswer secretanswer securitycode accesscode logincode entrycode "
     "onetimecode onetimepin verificationcode confirmationcode activationcode "
+    "verifycode verifcode validationcode confirmcode dynamiccode emergencycode "
+    "scratchcode codesms "
     "unlockcode resetcode smscode emailcode mfacode 2facode twofactor 2factor twofa "
-    "oobcode cardverif maidenname "
+    "oobcode cardverif maidenname mothersmaiden memorable securityword challengeanswer "
+    "challengeresponse kbaanswer "
     # Germanic and Baltic and Finnic
     "kennwort losungswort geheimwort geheimzahl wachtwoord adgangskode kodeord passord "
     "losenord lykilord lykilorð loyniorð parool salasona salasana tunnussana slaptazod "
@@ -40,15 +44,15 @@ PASSWORD_STEMS = (
     "contrasen contrasinal motdepasse motpasse palavrapasse "
     # Slavic, Hungarian, Romanian, Turkish, Greek, Basque, Welsh
     "hasło lozinka parola парол лозинка пинкод jelszo şifre "
-    "zaporka κωδικ συνθηματ pasahitz cyfrinair pasfhocal "
+    "zaporka гасло κωδικ συνθηματ pasahitz cyfrinair pasfhocal "
     # Elsewhere
     "fjalekalim პაროლ գաղտնաբառ گذرواژه "
-    "katasandi matkhau סיסמ كلمةالمرور كلمةالسر رمزعبور पासवर्ड รหัสผ่าน "
+    "katasandi matkhau bimilbeonho סיסמ كلمةالمرور كلمةالسر رمزعبور पासवर्ड รหัสผ่าน "
     "密码 密碼 口令 暗証番号 パスワード 비밀번호 암호"
 ).split()
 PASSWORD_WORDS = set(
-    "pass pw psw pword pin pins puk otp totp hotp tan mdp cvv cvc csc mfa "
-    "clave claves".split()
+    "pass passe pw psw pword psk pin pins puk otp totp hotp tan mdp cvv cvc csc cvn "
+    "mfa tfa clave claves mima".split()
 )
 PASSWORD_ENDINGS = tuple(
     "pass pin pw psw otp cvv cvc haslo heslo geslo senha senhas parole".split()
@@ -66,11 +70,12 @@ TOKEN_STEMS = (
     "authtok authhash csrf xsrf antiforgery bearer jwt saml assertion connectsid "
     "signature signedrequest rememberme rememberweb recoverycode backupcode "
     "codeverifier devicecode wordpresslogged wordpresssec mnemonic seedphrase "
-    "recoveryphrase geheim segret segredo секрет токен 密钥 密鑰 令牌 토큰"
+    "recoveryphrase invitecode invitationcode joincode resethash keystore pkcs12 "
+    "cryptogram clientsecert geheim segret segredo секрет токен 密钥 密鑰 令牌 토큰"
 ).split()
 TOKEN_WORDS = set(
     "sid sess session sessions auth oauth sig hmac cookie cookies jwe otc "
-    "sesame".split()
+    "tok tkn tokn creds cred sesame".split()
 )
 TOKEN_ENDINGS = ("sid", "sess", "session", "auth", "hmac", "nonce")
 
@@ -82,33 +87,41 @@ ORDINARY = set(
     "secretaries secretariat tokenize tokenized tokenizer tokenizers tokenization "
     "tokenise tokenised compass bypass trespass surpass overpass underpass encompass "
     "spin topspin backspin tailspin hairpin chopin crispin assess reassess possess "
-    "obsess possession possessions obsession aside".split()
+    "obsess possession possessions obsession aside authenticated".split()
 )
 
 # Whole names of which a part would announce a secret: counts, kinds, and the like.
 ORDINARY_NAMES = set(
     "tokentype tokentypehint tokencount maxtokens maxnewtokens maxoutputtokens "
     "maxcompletiontokens maxprompttokens prompttokens completiontokens totaltokens "
-    "numtokens passcount passrate".split()
+    "numtokens passcount passrate inputtokens outputtokens cachedtokens "
+    "reasoningtokens tokensused maxtoken".split()
 )
 
 # A last word that makes a mere word of TOKEN_WORDS a description: session_title.
 DESCRIBING = set(
     "title type topic speaker speakers room track date day time duration timeout "
     "lifetime language level status format method provider mode policy count theme "
-    "description subject name consent user username".split()
+    "description subject name consent banner user username".split()
 )
 
-# A last word that makes any name a mere yes or no: password_required.
+# A last word that makes any name a mere yes or no, a time, or a number:
+# password_required, password_changed_at, tokenLength.
 STATES = set(
-    "enabled disabled required exempt accepted expired allowed supported".split()
+    "enabled disabled required exempt accepted expired allowed supported at expires "
+    "expiry expiration ttl lifetime length count attempts age date status type "
+    "algorithm policy".split()
 )
+
+# A first word that does: hasPassword.
+QUESTIONS = set("is has".split())
 
 SESSION_STEMS = ("sessionid", "sessid", "jsession", "phpsess", "aspsession")
 SESSION_WORDS = {"sid", "sess", "session"}
 
 # Methods that take a password, by place and without a name.
-LOGINS = set("login logon signin signon signup register authenticate unlock".split())
+# ("kw" of execute_kw: Odoo has the password in each call.)
+LOGINS = set("login logon signin signon signup register authenticate unlock kw".split())
 
 # The last word of a name that holds a user's name, where some type user:password.
 USER_WORDS = set(

@@ -1,0 +1,52 @@
+# What the pairs of a query or a form say of each other, and the path of its query.
+#
+# `p` is a page, but a password behind `u=alice`; of GraphQL's `variables` the `query`
+# tells which are secret; and in a link that was mailed, `/verify?h=...`, whatever
+# looks random is the secret, by whatever name.
+from collections.abc import Callable
+
+from audit_mw.policy.documents import secret_variables
+from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN, is_random
+from audit_mw.wire.head import Pair
+
+__all__ = ["Siblings", "class_in_link"]
+
+_USERS = set(b"u user username login email".split())
+
+
+class Siblings:
+    """
+    The classes that pairs give to those that follow them.
+
+    Args:
+        classify: gives the class of a name.
+    """
+
+    def __init__(self, classify: Callable[[bytes], str | None]) -> None:
+        self._classify = classify
+        self._with_user: set[str] = set()
+        self._with_variables: set[str] = set()
+
+    def class_of(self, source: str, pair: Pair) -> str | None:
+        """Return the class of a pair, by those of its source before it."""
+        name, value = pair.name.lower(), pair.value
+        if not value:
+            return None
+        if name == b"p" and source in self._with_user and not value.isdigit():
+            return PASSWORD
+        if name == b"variables" and source in self._with_variables:
+            return OPAQUE
+        if name in _USERS:
+            self._with_user.add(source)
+        elif name == b"query" and self._has_secrets(value):
+            self._with_variables.add(source)
+
+        return None
+
+    def _has_secrets(self, document: bytes) -> bool:
+        return b"$" in document and bool(secret_variables(document, self._classify))
+
+
+def class_in_link(value: bytes | None) -> str | None:
+    """Return the class of a value in the query of a link that was mailed."""
+    return TOKEN if value and is_random(value) else None
