@@ -12,11 +12,12 @@ _outcomes: dict[str, str] = {}
 _reasons: dict[str, str] = {}
 _uncollected: list[str] = []  # modules that could not be imported
 _tables: dict[str, Any] = {}
+_here = str(Path.cwd())  # not later: some tests make the system look like another
 
 
 def name_of(nodeid: str) -> str:
     """Return the id of a test, the same in both copies of a suite."""
-    return nodeid.replace(str(Path.cwd()), ".")  # parameters may hold a path
+    return nodeid.replace(_here, ".")  # parameters may hold a path
 
 
 def add_table(name: str, table: Any) -> None:
