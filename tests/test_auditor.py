@@ -5,6 +5,7 @@ import pytest
 
 from audit_mw.auditor import Auditor
 from audit_mw.config import Config
+from audit_mw.errors import AuditUnavailable
 
 
 def test_key_stays_with_the_trail(
@@ -20,3 +21,12 @@ def test_key_stays_with_the_trail(
 
     assert (tmp_path / "trail" / ".key").is_file()
     assert not (tmp_path / "elsewhere" / "trail").exists()
+
+
+def test_trail_that_cannot_be(tmp_path: Path) -> None:
+    """A trail that cannot be made is named, with the reason."""
+    (tmp_path / "file").touch()
+    auditor = Auditor(Config.load({"trail": str(tmp_path / "file")}, {}), "shop")
+
+    with pytest.raises(AuditUnavailable, match=r"the trail '.*/file' has no key: .*"):
+        auditor.open()

@@ -99,7 +99,8 @@ class Auditor:
         try:
             key = load_key(self.config)
         except (OSError, AuditError) as error:
-            raise AuditUnavailable(f"no key: {error}") from error
+            reason = f"the trail {self.config.trail!r} has no key: {error}"
+            raise AuditUnavailable(reason) from error
         self._rules = Rules(self.config, key, self._service, encode_param)
 
         return self._rules
