@@ -7,6 +7,9 @@
 #
 # Segments that announce one only at times (`/sessions/42`, `/confirm/...`) withhold
 # what looks made by a machine.
+#
+# (Longer than 250 lines, since segments, their values and the names of JSON pointers
+# are judged by one set of rules.)
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple

@@ -12,6 +12,8 @@
 #         it is looked at decoded as well; if only that shows a secret, all of it goes.
 #
 # A text with holes is as long as the text was, each part at its place.
+#
+# (Longer than 250 lines, since it is the one door to all that finds secrets.)
 import re
 from collections.abc import Iterable, Iterator
 

@@ -13,6 +13,8 @@
 # is shared as a `Prefix`, so that a megabyte of brackets or one huge key costs what
 # it weighs, not its square.
 #
+# (Longer than 250 lines, since a tokenizer that must not recurse keeps its state here.)
+#
 # (Longer than 250 lines: a grammar that is cut in two has two states.)
 import hashlib
 import re
