@@ -360,9 +360,15 @@ REDACTOR = Redactor(Config.load({}, {}), Keyring(b"k" * 32))
 def test_cost(piece: bytes, look: str) -> None:
     """Twice as many near misses cost about twice as much, never four times."""
     work: Callable[[bytes], object] = getattr(REDACTOR, look)
+
+    # A busy machine can make one look dear, or five; what is quadratic is so each time.
+    assert any(_grows_as_its_input(work, piece) for _ in range(20))
+
+
+def _grows_as_its_input(work: Callable[[bytes], object], piece: bytes) -> bool:
     half, whole = (_seconds(work, piece, 1 << size) for size in (16, 17))
 
-    assert whole < 3 * half + 0.05
+    return whole < 3 * half
 
 
 def _seconds(work: Callable[[bytes], object], piece: bytes, size: int) -> float:
