@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from tests.edges.audited import read_trail
+from tests.edges.wsgi_server import environment
 from tests.entries import shops
 from tests.serving import BIN, ROOT, free_port, serving
 
@@ -110,6 +112,27 @@ def test_not_twice(app: Any) -> None:
 def test_audited(app: Any, kind: type) -> None:
     """Either kind is wrapped."""
     assert type(audited(app, "shop:app")) is kind
+
+
+@pytest.mark.parametrize(
+    ("named", "service"),
+    [
+        ("shop.web:app", b"shop.web"),
+        ("shop:make_app()", b"shop"),
+        ("/etc/shop.ini", b"shop"),  # the application's own name
+        ("", b"shop"),
+    ],
+)
+def test_service(
+    named: str, service: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The module is the default of `service`; what is none leaves it to the rest."""
+    monkeypatch.setenv("AUDIT_MW_TRAIL", str(tmp_path))
+    wrapped = audited(Flask("shop"), named)
+    b"".join(wrapped(environment(), lambda *_: print))
+    wrapped._auditor.close()
+
+    assert [event.service for event in read_trail(tmp_path)] == [service]
 
 
 def test_cannot_be_told_apart() -> None:

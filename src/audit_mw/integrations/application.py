@@ -30,7 +30,10 @@ def audited(application: Any, named: str) -> Any:
     """
     if is_audited(application):
         return application
-    service = Config.load().service or named.partition(":")[0] or None
+    module = named.partition(":")[0]
+    # gunicorn's may also be the path of a file.
+    is_module = all(map(str.isidentifier, module.split(".")))
+    service = Config.load().service or (module if is_module else None)
 
     return AuditMiddleware(application, service=service)
 
