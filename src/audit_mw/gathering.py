@@ -11,6 +11,7 @@
 #
 # The coder of params is an argument, as clock and ids are: this floor does not know
 # how a record is kept.
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from audit_mw.config import Config
@@ -18,7 +19,7 @@ from audit_mw.event import Hole, Param, Redacted, Spilled, Text, Unread, Value
 from audit_mw.policy.credentials import is_machine_made
 from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN
 from audit_mw.policy.redaction import Redactor
-from audit_mw.policy.siblings import Siblings, class_in_link
+from audit_mw.policy.siblings import CutJson, Siblings, class_in_link
 from audit_mw.spilling import RestOfParams, Spilling
 from audit_mw.wire.head import Pair
 
@@ -57,7 +58,7 @@ class Gathering:
         self.spilling = Spilling(config)
         self.sent_as: list[object] = []
         self.secrets: list[bytes] = []
-        self._disguised: set[str] = set()
+        self._cut: defaultdict[str, CutJson] = defaultdict(CutJson)
         self._siblings = Siblings(redactor.classify)
         self._secret_room = _SECRET_BYTES
         self.has_password = False
@@ -80,8 +81,10 @@ class Gathering:
             or self._redactor.class_of(source, pair.name, pair.value or b"")
             or self._siblings.class_of(source, pair)
         )
-        if source in self._disguised:
+        cut = self._cut[source]
+        if cut.goes_on:
             self.add_withheld(source, pair, OPAQUE)
+            cut.pass_by(pair, has_secret=True)
             return
         if pair.value is None and is_machine_made(pair.name):
             self.add_withheld(source, pair, TOKEN)  # a value that has no name
@@ -92,9 +95,7 @@ class Gathering:
             return
         name = self.name(cls, pair.name)
         value = self.value(cls, pair.value, pair.name)
-        if pair.name.lstrip()[:1] in (b"{", b"[") and _has_hole(name, value):
-            # JSON that is sent as a form. Where a secret in it has an &, it goes on.
-            self._disguised.add(source)
+        cut.pass_by(pair, has_secret=_has_hole(name, value))
         classed = not isinstance(value, bytes) and value is not None
         sent = None if classed or name != pair.name else pair.sent
         self.add(source, name, value, sent)

@@ -1,5 +1,6 @@
 # What the head of a request yields: the session, cookies and field lines as params,
 # the facts of TLS, and what to expect of a body.
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -89,18 +90,30 @@ def has_authorization(fields: Fields) -> bool:
 
 def add_cookies(rules: Rules, gathering: Gathering, cookies: Iterable[Pair]) -> None:
     """Add each cookie as a param."""
-    is_open = False
-    for pair in cookies:
-        if is_open:
+    cookies = tuple(cookies)
+    # Some readers let a value in quotes have a semicolon in it. Where the quotes are
+    # never closed none does, and what follows is as it stands.
+    ends = [at for at, pair in enumerate(cookies) if _closes_quotes(pair)]
+    until = -1
+    for at, pair in enumerate(cookies):
+        if at <= until:
             gathering.add_withheld("cookie", pair, TOKEN)
-            is_open = not (pair.value or pair.name).endswith(b'"')
             continue
         cls = TOKEN if pair.name == rules.session_cookie else None
         gathering.add_pair("cookie", pair, cls)
-        value = pair.value or b""
-        # Some readers let a value in quotes have a semicolon in it.
-        is_open = value[:1] == b'"' and (value == b'"' or value[-1:] != b'"')
-        is_open = is_open and bool(cls or rules.redactor.classify(pair.name))
+        if _opens_quotes(pair) and (cls or rules.redactor.classify(pair.name)):
+            later = bisect_right(ends, at)
+            until = ends[later] if later < len(ends) else -1
+
+
+def _opens_quotes(pair: Pair) -> bool:
+    value = pair.value or b""
+
+    return value[:1] == b'"' and (value == b'"' or value[-1:] != b'"')
+
+
+def _closes_quotes(pair: Pair) -> bool:
+    return (pair.value or pair.name)[-1:] == b'"'
 
 
 def add_fields(rules: Rules, gathering: Gathering, fields: Fields) -> None:

@@ -3,14 +3,20 @@
 # `p` is a page, but a password behind `u=alice`; of GraphQL's `variables` the `query`
 # tells which are secret; and in a link that was mailed, `/verify?h=...`, whatever
 # looks random is the secret, by whatever name.
+#
+# JSON that is sent as a form is cut at each "&" in it, also within a secret, and what
+# stands behind is then no pair. That ends where the string ends: who types half a
+# document as a decoy must not have all that he sends withheld.
+import re
 from collections.abc import Callable
 
 from audit_mw.policy.documents import secret_variables
 from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN, is_random
 from audit_mw.wire.head import Pair
 
-__all__ = ["Siblings", "class_in_link"]
+__all__ = ["CutJson", "Siblings", "class_in_link"]
 
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _USERS = set(b"u user username login email".split())
 
 
@@ -50,3 +56,19 @@ class Siblings:
 def class_in_link(value: bytes | None) -> str | None:
     """Return the class of a value in the query of a link that was mailed."""
     return TOKEN if value and is_random(value) else None
+
+
+class CutJson:
+    """Tells which pieces of one source go on with a secret that an "&" cut."""
+
+    def __init__(self) -> None:
+        self._began = self._in_string = self.goes_on = False
+
+    def pass_by(self, pair: Pair, *, has_secret: bool) -> None:
+        """Take the next piece, and whether anything of it was withheld."""
+        self._began = self._began or pair.name.lstrip()[:1] in (b"{", b"[")
+        if not self._began:
+            return
+        quotes = _ESCAPED.sub(b"", b"%b=%b" % (pair.name, pair.value or b""))
+        self._in_string ^= bool(quotes.count(b'"') % 2)
+        self.goes_on = self._in_string and (self.goes_on or has_secret)
