@@ -5,9 +5,9 @@ BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 COMPAT = $(VENV)/.compat
 # tests/compat needs more than Python: see test-compat.
-QUICK = -m "not long" --ignore=tests/compat
+QUICK = -m "not long and not torture" --ignore=tests/compat
 
-.PHONY: demo test test-long test-compat test-load test-peers test-pythons bench check fmt format lint types floors cover serve-fastapi serve-flask clean
+.PHONY: demo test test-long test-compat test-load test-peers test-pythons torture bench check fmt format lint types floors cover serve-fastapi serve-flask clean
 
 demo: $(READY)          ## serve both examples for real, attack them, show the trail
 	$(BIN)/python examples/demo.py
@@ -30,6 +30,11 @@ test-load: $(COMPAT)
 # The suites of Starlette and Flask, bare and with every application wrapped.
 test-peers: $(COMPAT)
 	$(BIN)/python -m tests.compat.peers.run
+
+# Processes killed 2,000 times, disks that fail, at random: TORTURE="--kills 50 --seed 1"
+# has it shorter, and again. Needs strace and faketime; root, for disks of its own.
+torture: $(READY)
+	$(BIN)/python -m tests.torture.run $(TORTURE)
 
 bench: $(READY)         ## the middleware against the server's own access log
 	$(BIN)/python -m benchmarks.servers

@@ -13,6 +13,7 @@ from tests.canary.errors import ERRORS, ORIGINS, Fail, Make
 from tests.canary.flows import FLOWS
 from tests.canary.places import CANARIES, PLACES, Place
 from tests.canary.spellings import leaks
+from tests.settling import settle
 
 from audit_mw.event import Event, Hole, Opaque, Param, Redacted, Rest, Text, Upload
 from audit_mw.trail.reader import read_events, segments
@@ -77,6 +78,8 @@ def test_not_in_an_exception(
 
 def events(trail: Path, stream: str) -> list[Event]:
     """Return all events of a stream."""
+    settle(trail)
+
     return [event for path in segments(trail, stream) for event in read_events(path)]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.settling import settle
 
 from audit_mw import AuditMiddleware
 from audit_mw.trail.reader import Damage, read_segment, segments
@@ -135,6 +136,7 @@ def _fuzz(trail: Path, count: int) -> None:
 
 
 def _check(trail: Path, count: int) -> None:
+    settle(trail)
     files = [str(path) for path in trail.rglob("*.log")]
     environ = os.environ | {"LC_ALL": "C"}
     grep = ["grep", "-nP", r"[^\x20-\x7e\t]", *files]

@@ -9,7 +9,9 @@ From the top floor down; each imports only from those below it:
 
     entries     serve, integrations       wrap with no line of code to change
     edges       middleware, asgi, wsgi    translate and tee, never parse
+                health_endpoint           is it well?
     composer    auditor, recorder, ids    wire things, contain our failures
+                startup, health_report    what a process says of itself
     exchange    exchange, ...             one request -> one Event, without I/O
     policy      policy/                   whose address, what is secret, how it ended
     wire        wire/                     bytes -> values; no input is an error
@@ -19,8 +21,16 @@ From the top floor down; each imports only from those below it:
 """
 
 from audit_mw.errors import AuditError, AuditUnavailable, ConfigError
+from audit_mw.health_endpoint import health, health_app
 from audit_mw.middleware import AuditMiddleware
 
-__all__ = ["AuditError", "AuditMiddleware", "AuditUnavailable", "ConfigError"]
+__all__ = [
+    "AuditError",
+    "AuditMiddleware",
+    "AuditUnavailable",
+    "ConfigError",
+    "health",
+    "health_app",
+]
 
 __version__ = "0.1.0.dev0"

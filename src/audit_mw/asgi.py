@@ -7,14 +7,16 @@
 # Rule 3: the record is committed before the last message is handed over, and if that
 #         fails it is not. All else is passed on first and noted afterwards.
 # Rule 4: whatever the application returns or raises goes on unchanged.
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
 from audit_mw.asgi_head import lasting, request_head, vouched
 from audit_mw.asgi_tell import TELL, is_start, payload
-from audit_mw.auditor import Auditor, Recorder
+from audit_mw.asgi_wait import answered
+from audit_mw.auditor import Auditor, Receipt, Recorder
 from audit_mw.errors import AuditUnavailable
+from audit_mw.event import RequestHead
 
 __all__ = ["ASGIApp", "AsgiAuditMiddleware"]
 
@@ -46,6 +48,10 @@ class AsgiAuditMiddleware:
             "lifespan": self._lifespan,
         }
 
+    def close_trail(self) -> None:
+        """Write what is recorded: this process ends."""
+        self._auditor.close(at_exit=True)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Serve one connection scope."""
         watched = self._kinds.get(scope["type"], self.app)
@@ -54,11 +60,11 @@ class AsgiAuditMiddleware:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = self._auditor.begin(
-                lambda: request_head(scope, receive), lambda: vouched(scope)
-            )
+            recorder = await self._begin(scope, receive)
         except AuditUnavailable:
             return await _refuse_http(send)
+        if recorder is None:
+            return await self.app(scope, receive, send)
         exchange = recorder.exchange
         started = False
 
@@ -67,7 +73,8 @@ class AsgiAuditMiddleware:
             kind = message["type"]
             if kind == "http.request":
                 body = message.get("body") or b""
-                exchange.read(bytes(body), ended=not message.get("more_body", False))
+                ended = not message.get("more_body", False)
+                await _keep(recorder.read(bytes(body), ended=ended))
             elif kind == "http.disconnect":
                 exchange.gone()
             return message
@@ -86,11 +93,11 @@ class AsgiAuditMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = self._auditor.begin(
-                lambda: request_head(scope, receive), lambda: vouched(scope)
-            )
+            recorder = await self._begin(scope, receive)
         except AuditUnavailable:
             return await _refuse_websocket(receive, send)
+        if recorder is None:
+            return await self.app(scope, receive, send)
         exchange = recorder.exchange
 
         async def tee_receive() -> Message:
@@ -109,6 +116,27 @@ class AsgiAuditMiddleware:
             return None  # the exception that goes up ends the connection
 
         return await self._serve(scope, tee_receive, tee_send, recorder, refuse)
+
+    async def _begin(self, scope: Scope, receive: Receive) -> Recorder | None:
+        def head() -> RequestHead:
+            return request_head(scope, receive)
+
+        recorder = self._auditor.begin(head, lambda: vouched(scope))
+        if recorder is None:
+            return None
+        try:
+            for receipt in recorder.opening:
+                await answered(receipt)
+                receipt.check()
+        except AuditUnavailable as error:
+            recorder.drop()
+            self._auditor.refuse(error, head)
+            return None
+        except BaseException:
+            recorder.drop()
+            raise
+
+        return recorder
 
     async def _serve(
         self,
@@ -130,8 +158,7 @@ class AsgiAuditMiddleware:
         except BaseException as error:
             # Who cancels or stops us waits for this very exception, and sends nothing.
             recorder.failed(error)
-            with suppress(AuditUnavailable):
-                recorder.end()
+            recorder.end()
             raise
         await _end(recorder, refuse)
         if recorder.refused is not None:
@@ -171,24 +198,34 @@ class AsgiAuditMiddleware:
 async def _hand_over(
     send: Send, message: Message, recorder: Recorder, event_header: bytes | None = None
 ) -> None:
-    over = recorder.committed
     tell = TELL.get(message["type"])
     if is_start(message):
         message = _readable(message)
     if tell is not None:
-        tell(recorder, message)
+        for receipt in tell(recorder, message):
+            await answered(receipt)
+            recorder.check(receipt)
     if event_header and message["type"] == "http.response.start":
         message = _with_event(message, event_header, recorder.event)
     try:
         await send(message)
     except BaseException as error:
-        recorder.undelivered(error, over=over)
+        recorder.undelivered(error)
         raise
+    recorder.taken()
+
+
+async def _keep(steps: Iterable[Receipt]) -> None:
+    for receipt in steps:
+        await answered(receipt)
+        with suppress(AuditUnavailable):
+            receipt.check()
+            continue
+        break  # the head is on record; the end will be, or else be refused
 
 
 async def _end(recorder: Recorder, refuse: Callable[[], Awaitable[None]]) -> None:
-    with suppress(AuditUnavailable):
-        recorder.end()
+    recorder.end()
     if recorder.refused is not None:
         await refuse()
 

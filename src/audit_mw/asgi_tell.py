@@ -2,17 +2,19 @@
 # is passed on, and tells nothing. So does what is malformed in one: servers take more
 # than ASGI allows, and what they do not take is theirs to refuse.
 import os
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from audit_mw.asgi_head import field_lines
-from audit_mw.auditor import Recorder
+from audit_mw.auditor import Receipt, Recorder
 
 __all__ = ["TELL", "is_start", "payload"]
 
 Message = MutableMapping[str, Any]
+# What must be waited for before the message is handed over.
+Steps = Iterable[Receipt]
 
 
 def is_start(message: Message) -> bool:
@@ -20,29 +22,29 @@ def is_start(message: Message) -> bool:
     return TELL.get(message["type"]) is _tell_start
 
 
-def _tell_start(recorder: Recorder, message: Message) -> None:
+def _tell_start(recorder: Recorder, message: Message) -> Steps:
     fields: list[tuple[bytes, bytes]] = []
     with suppress(TypeError, ValueError):  # no pairs
         fields = field_lines(message.get("headers"))
     trailers = bool(message.get("trailers", False))
-    recorder.start(_number(message.get("status")), fields, trailers=trailers)
+    return recorder.start(_number(message.get("status")), fields, trailers=trailers)
 
 
-def _tell_body(recorder: Recorder, message: Message) -> None:
+def _tell_body(recorder: Recorder, message: Message) -> Steps:
     more = bool(message.get("more_body", False))
     body: Any = message.get("body")
-    recorder.send(len(body) if hasattr(body, "__len__") else 0, more=more)
+    return recorder.send(len(body) if hasattr(body, "__len__") else 0, more=more)
 
 
-def _tell_trailers(recorder: Recorder, message: Message) -> None:
-    recorder.send_trailers(more=bool(message.get("more_trailers", False)))
+def _tell_trailers(recorder: Recorder, message: Message) -> Steps:
+    return recorder.send_trailers(more=bool(message.get("more_trailers", False)))
 
 
-def _tell_path(recorder: Recorder, message: Message) -> None:
+def _tell_path(recorder: Recorder, message: Message) -> Steps:
     # http.response.pathsend: the server reads the file, so its size is what is known.
     # A declared length counts more, and then a look at the disk would only block.
     size = 0 if recorder.exchange.declares_length else _size(message.get("path"))
-    recorder.send(size, more=False, estimated=True)
+    return recorder.send(size, more=False, estimated=True)
 
 
 def _size(path: Any) -> int:
@@ -52,12 +54,12 @@ def _size(path: Any) -> int:
         return 0
 
 
-def _tell_zerocopy(recorder: Recorder, message: Message) -> None:
+def _tell_zerocopy(recorder: Recorder, message: Message) -> Steps:
     # http.response.zerocopysend: without a count it is all that is left of the file.
     count = message.get("count")
     if count is None:
         count = _left(message.get("file"), message.get("offset"))
-    recorder.send(
+    return recorder.send(
         _number(count), more=bool(message.get("more_body", False)), estimated=True
     )
 
@@ -72,23 +74,27 @@ def _left(file: Any, offset: int | None) -> int:
     return 0
 
 
-def _tell_accept(recorder: Recorder, _message: Message) -> None:
+def _tell_accept(recorder: Recorder, _message: Message) -> Steps:
     recorder.exchange.accept()
 
+    return ()
 
-def _tell_message(recorder: Recorder, message: Message) -> None:
+
+def _tell_message(recorder: Recorder, message: Message) -> Steps:
     recorder.exchange.message_out(payload(message))
 
+    return ()
 
-def _tell_close(recorder: Recorder, message: Message) -> None:
-    recorder.close_socket(_number(message.get("code", 1000)))
+
+def _tell_close(recorder: Recorder, message: Message) -> Steps:
+    return recorder.close_socket(_number(message.get("code", 1000)))
 
 
 def _number(found: Any) -> int:
     return found if isinstance(found, int) else 0
 
 
-TELL: dict[str, Callable[[Recorder, Message], None]] = {
+TELL: dict[str, Callable[[Recorder, Message], Steps]] = {
     "http.response.start": _tell_start,
     "http.response.body": _tell_body,
     "http.response.trailers": _tell_trailers,

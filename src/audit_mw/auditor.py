@@ -1,28 +1,34 @@
-# The one place that wires things: config, key, rules, writer, and the refusal of
+# The one place that wires things: config, key, rules, writer, and what becomes of
 # requests that could not be recorded.
 #
 # It opens nothing when it is made: a server may still drop its privileges, or fork.
 # Lifespan start-up opens it, or else the first request.
-import threading
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from audit_mw.config import Config
-from audit_mw.errors import AuditError, AuditUnavailable
-from audit_mw.event import Event, RequestHead
+from audit_mw.errors import AuditError, AuditUnavailable, ConfigError
+from audit_mw.event import RequestHead
 from audit_mw.exchange import Exchange
 from audit_mw.ids import EventIds
 from audit_mw.recorder import Recorder, Vouched
 from audit_mw.rules import Rules
-from audit_mw.trail.encoding import encode_time
+from audit_mw.startup import startup_details
+from audit_mw.system_notes import SystemNotes
 from audit_mw.trail.forks import see_fork
 from audit_mw.trail.key import load_key
+from audit_mw.trail.mounts import is_in_memory
+from audit_mw.trail.owner import acting_as, check_owner
 from audit_mw.trail.params import encode_param
-from audit_mw.trail.writer import Writer
+from audit_mw.trail.receipt import Receipt
+from audit_mw.trail.writer import Writer, journal_directory
 
-__all__ = ["Auditor", "Recorder", "Vouched"]
+__all__ = ["Auditor", "Receipt", "Recorder", "Vouched"]
 
 
 class Auditor:
@@ -37,12 +43,16 @@ class Auditor:
     def __init__(self, config: Config, service: str) -> None:
         # A server may change its directory later; key and records must not part.
         trail = Path(config.trail).absolute()
-        self.config = replace(config, trail=str(trail))
+        journals = config.journal_dir and str(Path(config.journal_dir).absolute())
+        self.config = replace(config, trail=str(trail), journal_dir=journals)
+        _check_durability(self.config)
         self._service = config.service or service
         self._ids = EventIds()
-        self._writer = Writer(trail, config.rotate)
+        self._notes = SystemNotes(self._service, self._ids, self._startup)
+        self._writer = Writer(self.config, self._notes, self._service)
         self._rules: Rules | None = None
-        self._refused = _Refused()
+        self._key = b""
+        self._unlogged = {path.encode() for path in config.serve_unlogged}
 
     def open(self) -> None:
         """
@@ -51,28 +61,47 @@ class Auditor:
         Raises:
             AuditUnavailable: it takes no record.
         """
+        see_fork()
         self._open()
 
     def _open(self) -> Rules:
-        see_fork()
-        rules = self._compile()
+        rules = self._rules or self._compile()
         self._writer.open()
 
         return rules
 
-    def close(self) -> None:
-        """Let go of all files; the next request opens them again."""
-        self._writer.close()
+    def flush(self) -> None:
+        """
+        Wait until what was recorded so far is in the segments.
+
+        Raises:
+            AuditUnavailable: it is not; it is kept, and comes as soon as it can.
+        """
+        self._writer.flush()
+
+    def close(self, *, at_exit: bool = False) -> None:
+        """
+        Write what is recorded, and let go of all files; the next request opens them.
+
+        Args:
+            at_exit: this process ends: what still runs is left to the next one.
+        """
+        self._writer.close(at_exit=at_exit)
 
     def begin(
         self, head: Callable[[], RequestHead], vouch: Callable[[], Vouched]
-    ) -> Recorder:
+    ) -> Recorder | None:
         """
         Return the recorder of a request that may be served.
+
+        Its `opening` must be waited for before the application is called.
 
         Args:
             head: gives what is known before the application is called.
             vouch: is asked, before the record is made, for user and action.
+
+        Returns:
+            None where the request is to be served though it cannot be recorded.
 
         Raises:
             AuditUnavailable: no record can be written: the application must not be
@@ -81,77 +110,84 @@ class Auditor:
         see_fork()
         event, now = self._ids.make()
         try:
-            rules = self._rules or self._open()
-            self._writer.ready()
-            if self._refused.count:
-                self._refused.record(self._refused_event)
-            exchange = Exchange(rules, head(), event, now, time.monotonic_ns())
-        except Exception as error:
-            self._refused.note(now)
-            if isinstance(error, AuditUnavailable):
-                raise
-            # A head that we fail on cannot be recorded, and so is not served.
-            raise AuditUnavailable(f"no record of the request: {error!r}") from error
+            return self._begin(event, now, head, vouch)
+        except Exception as error:  # noqa: BLE001 - what cannot be recorded is not served
+            self.refuse(error, head)
+            return None
 
-        return Recorder(exchange, self._writer, vouch)
+    def _begin(
+        self,
+        event: str,
+        now: int,
+        head: Callable[[], RequestHead],
+        vouch: Callable[[], Vouched],
+    ) -> Recorder:
+        rules = self._rules or self._open()
+        place = self._writer.place()
+        try:
+            exchange = Exchange(rules, head(), event, now, time.monotonic_ns())
+            opening = place.open(exchange.opening(self._writer.instance))
+            lenient = self.config.on_failure == "serve"
+            return Recorder(
+                exchange, place, self._writer, vouch, opening, lenient=lenient
+            )
+        except BaseException:
+            place.drop()
+            raise
+
+    def refuse(self, error: Exception, head: Callable[[], RequestHead]) -> None:
+        """
+        Count a request that cannot be recorded; return if it is to be served anyway.
+
+        Raises:
+            AuditUnavailable: it is not.
+        """
+        now = time.time_ns() // 1000
+        if self._serves(head):
+            self._notes.pass_unrecorded(now)
+            return
+        self._notes.refuse(now)
+        if self.config.on_failure == "exit":
+            _end_worker(error)
+        if isinstance(error, AuditUnavailable):
+            raise error
+        raise AuditUnavailable(f"no record of the request: {error!r}") from error
+
+    def _serves(self, head: Callable[[], RequestHead]) -> bool:
+        if self.config.on_failure == "serve":
+            return True
+        try:
+            return bool(self._unlogged) and head().path in self._unlogged
+        except Exception:  # noqa: BLE001 - a head that we fail on has no path
+            return False
 
     def _compile(self) -> Rules:
+        trail = Path(self.config.trail)
         try:
-            key = load_key(self.config)
+            check_owner(trail)
+            with acting_as(trail):
+                self._key = load_key(self.config)
         except (OSError, AuditError) as error:
-            reason = f"the trail {self.config.trail!r} has no key: {error}"
-            raise AuditUnavailable(reason) from error
-        self._rules = Rules(self.config, key, self._service, encode_param)
+            raise self._writer.blame(error) from error
+        self._rules = Rules(self.config, self._key, self._service, encode_param)
 
         return self._rules
 
-    def _refused_event(self, count: int, first: int, last: int) -> None:
-        event, now = self._ids.make()
-        details = {
-            "count": count,
-            "first": encode_time(first),
-            "last": encode_time(last),
-        }
-        self._writer.commit(
-            Event(
-                time=now,
-                event=event,
-                stream="system",
-                type="log_refused",
-                outcome="FAILURE",
-                service=self._service.encode(errors="surrogateescape"),
-                instance=self._writer.instance,
-                details=details,
-            )
+    def _startup(self) -> dict[str, object]:
+        return startup_details(self.config, self._key, journal_directory(self.config))
+
+
+def _check_durability(config: Config) -> None:
+    directory = journal_directory(config)
+    if config.durability == "disk" and is_in_memory(directory):
+        right = (
+            f"{str(directory)!r} is in memory, and so would be gone with the power: "
+            "name a directory on a disk, or give durability=process"
         )
+        raise ConfigError("journal_dir", config.journal_dir, right)
 
 
-class _Refused:
-    """Requests that were refused, until a record tells of them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.count = 0
-        self._first = self._last = 0
-
-    def note(self, now: int) -> None:
-        """Count one."""
-        with self._lock:
-            self._first = self._first if self.count else now
-            self._last = now
-            self.count += 1
-
-    def record(self, commit: Callable[[int, int, int], None]) -> None:
-        """Commit (count, first, last) if there is anything to tell, and forget it."""
-        with self._lock:
-            count, first, last = self.count, self._first, self._last
-            self.count = 0
-        if count:
-            try:
-                commit(count, first, last)
-            except AuditUnavailable:
-                with self._lock:
-                    self.count += count
-                    self._first = first
-                    self._last = max(last, self._last)
-                raise
+def _end_worker(error: Exception) -> None:
+    sys.stderr.write(f"audit_mw: on_failure is exit, so this worker ends: {error}\n")
+    # As its server would be ended: what runs is answered, and recorded.
+    os.kill(os.getpid(), signal.SIGTERM)

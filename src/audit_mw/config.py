@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from audit_mw.errors import ConfigError
 from audit_mw.option_readers import (
+    Threshold,
     count,
     one_of,
     read_cookie_name,
@@ -23,16 +24,19 @@ from audit_mw.option_readers import (
     read_field_names,
     read_key,
     read_lower_words,
+    read_min_free,
     read_networks,
     read_path,
     read_patterns,
     read_tls_fields,
+    read_url_paths,
     read_word,
 )
 
 __all__ = ["Config", "option_rows"]
 
 PREFIX = "AUDIT_MW_"
+_SLOTS = 1 << 16
 # These name the application and files; they are no options.
 RESERVED = {"AUDIT_MW_APP", "AUDIT_MW_CONFIG", "AUDIT_MW_GUNICORN_CONFIG"}
 
@@ -64,6 +68,7 @@ class Config:
         read_word,
         "column service; else the app's own name, else the directory's",
     )
+    version: str | None = _option(None, read_word, "version of the service")
     trusted_proxies: tuple[str, ...] = _option(
         (),
         read_networks,
@@ -112,6 +117,29 @@ class Config:
     record_fields: tuple[str, ...] = _option(
         (), read_field_names, "further headers to record"
     )
+    on_failure: str = _option(
+        "refuse",
+        one_of("refuse", "exit", "serve"),
+        "where no record can be written: `refuse` requests, `exit` the worker as "
+        "well, or `serve` them unrecorded and count them",
+    )
+    serve_unlogged: tuple[str, ...] = _option(
+        (),
+        read_url_paths,
+        "paths that are served though no record can be written, such as `/health`",
+    )
+    on_vanished: str = _option(
+        "continue",
+        one_of("continue", "refuse"),
+        "where a segment was removed or truncated: `continue` in a new one, or "
+        "`refuse` requests until a restart",
+    )
+    durability: str = _option(
+        "process",
+        one_of("process", "disk"),
+        "a record outlives its `process`, or, synced before the response ends, a loss "
+        "of power: `disk`",
+    )
     rotate: str = _option(
         "day", one_of("day", "hour"), "a segment a `day` or an `hour`, in UTC"
     )
@@ -129,6 +157,21 @@ class Config:
     )
     max_record: int = _option(
         64 << 10, count(32 << 10, 1 << 20), "bytes of one record; the rest is spilled"
+    )
+    max_slots: int = _option(
+        _SLOTS,
+        count(16, 1 << 20),
+        "requests that may run at once, in one process, before new ones are refused",
+    )
+    journal_dir: str | None = _option(
+        None,
+        read_path,
+        "directory of the journals; else `.journal` in the trail",
+    )
+    min_free: tuple[Threshold, ...] = _option(
+        (Threshold(percent=10), Threshold(percent=5), Threshold(percent=1)),
+        read_min_free,
+        "free space at which to warn, stop debug records, and refuse requests",
     )
     event_header: str | None = _option(
         None, read_field_name, "response header that carries the event id"
@@ -223,7 +266,9 @@ def option_rows() -> list[tuple[str, str, str]]:
 def _shown(default: object) -> str:
     if default is None or default == ():
         return "none"
-    if isinstance(default, int) and default % 1024 == 0:
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
+    if isinstance(default, int) and default % 1024 == 0 and default != _SLOTS:
         return (
             f"{default >> 20}MiB" if default % (1 << 20) == 0 else f"{default >> 10}KiB"
         )

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 __all__ = [
+    "DELIVERY",
     "STREAMS",
     "Event",
     "Hole",
     "JsonText",
     "Opaque",
     "Param",
+    "Params",
     "Redacted",
     "RequestHead",
     "Rest",
@@ -23,6 +25,9 @@ __all__ = [
     "Upload",
     "Value",
 ]
+
+# In details: whether the server took the last message, which is not known yet.
+DELIVERY = object()
 
 STREAMS = ("request", "session", "security", "error", "fault", "debug", "system")
 
@@ -119,6 +124,16 @@ class Param:
     source: str
     name: Text | None
     value: Value
+
+
+class Params(tuple[Param, ...]):  # noqa: SLOT001 - a tuple takes none
+    """
+    Params, and how each stands in a record, where that is known already.
+
+    `coded` is None where it is not.
+    """
+
+    coded: tuple[bytes, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

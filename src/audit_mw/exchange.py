@@ -13,9 +13,10 @@
 #
 # (Longer than 250 lines, since a state machine that is cut in two has two states.)
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from audit_mw.body_params import BodyParams
-from audit_mw.event import Event, Param, RequestHead, Text
+from audit_mw.event import Event, Params, RequestHead, Text
 from audit_mw.gathering import Gathering
 from audit_mw.head_lines import (
     add_cookies,
@@ -70,7 +71,7 @@ class Exchange:
         self._time = time
         self._started = started
         self._gathering = Gathering(rules.config, rules.redactor, rules.encode_param)
-        self._params: tuple[Param, ...] | None = None
+        self._params: Params | None = None
         self._findings: list[object] = []
         self._client = rules.resolve_client(head.peer, head.fields)
         self._cookies = tuple(parse_cookies(field_values(head.fields, b"cookie")))
@@ -97,17 +98,50 @@ class Exchange:
         self._contain(
             lambda: self._gathering.add_query(head.path, parse_query(head.query))
         )
+        # What stands behind the body's params in the record, but is known before them.
+        self._gathering.hold()
+        self._contain(lambda: add_cookies(rules, self._gathering, self._cookies))
+        self._contain(lambda: add_fields(rules, self._gathering, head.fields))
+        self._behind = self._gathering.release()
+        self._told: dict[str, object] = {}
+        self._path: Text = b""
+        self._contain(self._look_at_head)
+
+    def _look_at_head(self) -> None:
+        head, redact, bound = self._head, self._rules.redactor, self._bound
+        path = encode_path(head.path) if head.reconstructed else head.path
+        self._path = bound(self._gathering.keep(path, redact.path(path)))
+        told: dict[str, object] = {
+            "via": self._client.via.encode(),
+            "rewritten": self._rewritten(),
+            "scheme": self._text(head.scheme),
+            "http_version": self._text(head.http_version),
+            "joined": head.joined or None,
+            "reconstructed": head.reconstructed or None,
+        }
+        self._told = told | tls_details(
+            self._rules, head, self._client, self._gathering
+        )
 
     # --- the request, as the application reads it
 
-    def read(self, chunk: bytes, *, ended: bool) -> None:
-        """Take a chunk of the body; `ended` where no more will come."""
+    def read(self, chunk: bytes, *, ended: bool) -> bool:
+        """
+        Take a chunk of the body; `ended` where no more will come.
+
+        Returns:
+            Whether it was the last one of a body, and its params are known now.
+        """
         if self.finished or self._ended or self._body is None:
-            return
+            return False
         body = self._body
         self._read += len(chunk)
         self._ended = ended or self._read == self._expected.declared
         self._contain(lambda: self._add_pieces(body.feed(chunk)))
+        if self._ended:
+            self._contain(lambda: self._add_pieces(body.finish()))
+
+        return self._ended and self._read > 0
 
     def _add_pieces(self, pieces: Iterable[Piece[str]]) -> None:
         self._body_params.add_all(pieces)
@@ -232,16 +266,43 @@ class Exchange:
 
         return True
 
+    def untaken(self, reason: str, *, gone: bool) -> None:
+        """Note that the server took no last message; `gone`: the client left."""
+        self._gone = gone
+        self._broken = not gone
+        self._reason = reason.encode(errors="surrogatepass")
+
     # --- the events
 
-    def finish(self, now: int, instance: str, delivery: str) -> Event:
+    def opening(self, instance: str) -> Event:
+        """Return the event as it is on record should the process die now."""
+        gathering = self._gathering
+        details = self._told | {
+            "delivery": b"unknown",
+            "reason": b"process_died",
+            "request_len": self._read or None,
+            "cut": gathering.spilling.cut or None,
+            "sent_as": gathering.sent_as or None,
+            "findings": self._findings or None,
+        }
+
+        return self._event(
+            instance,
+            outcome="ABORTED",
+            status=self._status,
+            params=gathering.so_far(self._behind),
+            details=_present(details),
+        )
+
+    def finish(self, now: int, instance: str, delivery: object) -> Event:
         """
         Return the event.
 
         Args:
             now: of the clock that `started` is of, in nanoseconds.
             instance: the worker.
-            delivery: whether the server took the last message: taken, failed, unknown.
+            delivery: whether the server took the last message: taken, failed, unknown,
+                or DELIVERY where that is not known yet.
         """
         self.finished = True
         try:
@@ -250,38 +311,41 @@ class Exchange:
             self._findings.append(_unparsed(slip))
             return self._bare(now, instance, delivery)
 
-    def _finish(self, now: int, instance: str, delivery: str) -> Event:
-        params, path = self._gathered()
-        head, redact, bound = (
-            self._head,
-            self._rules.redactor,
-            self._gathering.spilling.bound,
-        )
+    def _finish(self, now: int, instance: str, delivery: object) -> Event:
+        params = self._gathered()
 
-        return Event(
-            time=self._time,
-            event=self.event,
-            stream="request",
-            type=head.type,
+        return self._event(
+            instance,
             outcome=resolve_outcome(self._evidence()),
-            service=self._rules.service,
-            instance=instance,
-            client=_maybe(bound, self._client.address),
-            peer=_maybe(bound, peer_text(head.peer)),
             user=self._text(self.user),
-            session=self._session,
-            method=bound(redact.text(head.method)),
-            path=bound(path),
             action=self._text(self.action),
             status=self._status,
             sent=self._sent,
             micros=(now - self._started) // 1000,
             params=params,
             details=self._details(delivery),
-            spills=self._gathering.spilling.spills,
         )
 
-    def _bare(self, now: int, instance: str, delivery: str) -> Event:
+    def _event(self, instance: str, **columns: Any) -> Event:
+        head, bound = self._head, self._bound
+
+        return Event(
+            time=self._time,
+            event=self.event,
+            stream="request",
+            type=head.type,
+            service=self._rules.service,
+            instance=instance,
+            client=_maybe(bound, self._client.address),
+            peer=_maybe(bound, peer_text(head.peer)),
+            session=self._session,
+            method=bound(self._rules.redactor.text(head.method)),
+            path=self._path,
+            spills=self._gathering.spilling.spills,
+            **columns,
+        )
+
+    def _bare(self, now: int, instance: str, delivery: object) -> Event:
         # What needs no reading of what the client sent.
         return Event(
             time=self._time,
@@ -296,7 +360,7 @@ class Exchange:
             status=self._status,
             sent=self._sent,
             micros=(now - self._started) // 1000,
-            details={"delivery": delivery.encode(), "findings": self._findings},
+            details={"delivery": delivery, "findings": self._findings},
         )
 
     def fault(self, now: int, instance: str, reason: str, traceback: str) -> Event:
@@ -329,10 +393,8 @@ class Exchange:
 
         return self._gathering.spilling.bound(text)
 
-    def _path(self) -> bytes:
-        path = self._head.path
-
-        return encode_path(path) if self._head.reconstructed else path
+    def _bound(self, text: Text) -> Text:
+        return self._gathering.spilling.bound(text)
 
     def _evidence(self) -> Evidence:
         return Evidence(
@@ -344,50 +406,35 @@ class Exchange:
             or has_authorization(self._head.fields),
         )
 
-    def _gathered(self) -> tuple[tuple[Param, ...], Text]:
+    def _gathered(self) -> Params:
         if self._params is None:
-            self._params = self._gather()
-        path = self._path()
+            # The order is the design's: query, body, cookies, field lines.
+            self._contain(self._end_body)
+            self._contain(lambda: self._gathering.place(self._behind))
+            self._params = self._gathering.finish()
 
-        return self._params, self._gathering.keep(path, self._rules.redactor.path(path))
-
-    def _gather(self) -> tuple[Param, ...]:
-        # The order is the design's: query, body, cookies, field lines.
-        gathering, rules = self._gathering, self._rules
-        self._contain(self._end_body)
-        self._contain(lambda: add_cookies(rules, gathering, self._cookies))
-        self._contain(lambda: add_fields(rules, gathering, self._head.fields))
-
-        return gathering.finish()
+        return self._params
 
     def _end_body(self) -> None:
-        if self._body is None:
+        if self._body is None or self._ended:
             return
         self._add_pieces(self._body.finish())
-        if not self._ended and (self._expected.announced or self._read):
+        if self._expected.announced or self._read:
             self._gathering.add_unread(self._expected.declared, self._read)
 
-    def _details(self, delivery: str) -> dict[str, object]:
-        head, gathering = self._head, self._gathering
-        details: dict[str, object] = {
-            "via": self._client.via.encode(),
-            "rewritten": self._rewritten(),
-            "delivery": delivery.encode(),
-            "reason": _maybe(gathering.spilling.bound, self._reason),
-            "scheme": self._text(head.scheme),
-            "http_version": self._text(head.http_version),
+    def _details(self, delivery: object) -> dict[str, object]:
+        gathering = self._gathering
+        details: dict[str, object] = self._told | {
+            "delivery": delivery,
+            "reason": _maybe(self._bound, self._reason),
             "request_len": self._read or None,
-            "joined": head.joined or None,
-            "reconstructed": head.reconstructed or None,
             "estimated": self._estimated or None,
             "cut": gathering.spilling.cut or None,
             "sent_as": gathering.sent_as or None,
             "findings": self._findings or None,
         }
-        details |= tls_details(self._rules, head, self._client, gathering)
-        details |= self._socket.details()
 
-        return {key: value for key, value in details.items() if value is not None}
+        return _present(details | self._socket.details())
 
     def _rewritten(self) -> dict[str, Text | None] | None:
         head = self._head
@@ -406,6 +453,10 @@ class Exchange:
 
 def _unparsed(slip: Exception) -> bytes:
     return b"unparsed: " + type(slip).__name__.encode()
+
+
+def _present(details: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in details.items() if value is not None}
 
 
 def _maybe(make: Callable[[Text], Text], text: Text | None) -> Text | None:

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from audit_mw.config import Config
-from audit_mw.event import Hole, Param, Redacted, Spilled, Text, Unread, Value
+from audit_mw.event import Hole, Param, Params, Redacted, Spilled, Text, Unread, Value
 from audit_mw.policy.credentials import is_machine_made
 from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN
 from audit_mw.policy.redaction import Redactor
@@ -23,7 +23,7 @@ from audit_mw.policy.siblings import CutJson, Siblings, class_in_link
 from audit_mw.spilling import RestOfParams, Spilling
 from audit_mw.wire.head import Pair
 
-__all__ = ["Gathering"]
+__all__ = ["Gathering", "Held"]
 
 # What a record needs beside its params: the columns that are texts are bounded by
 # `spill_over`, and details by the limits here. A quarter of the record is plenty.
@@ -34,6 +34,7 @@ _SECRET_BYTES = 1 << 20
 
 EncodeParam = Callable[[Param], bytes]
 Sent = tuple[bytes, bytes | None]
+Held = list[tuple[Param, bytes, Sent | None]]
 
 
 class Gathering:
@@ -54,6 +55,8 @@ class Gathering:
         self._encode = encode_param
         self._room = int(config.max_record * _SHARE)
         self._params: list[Param] = []
+        self._coded: list[bytes] = []
+        self._held: Held | None = None
         self._rest: RestOfParams | None = None
         self.spilling = Spilling(config)
         self.sent_as: list[object] = []
@@ -178,19 +181,42 @@ class Gathering:
             value = self.spilling.bound(value)
         name = None if name is None else self.spilling.bound(name)
         param = Param(source, name, value)
-        if self._rest is None and not self._fits(param, sent):
+        coded = self._encode(param)
+        if self._held is None:
+            self._place(param, coded, sent)
+        else:
+            self._held.append((param, coded, sent))
+
+    def hold(self) -> None:
+        """Keep what is taken from here on apart, until `release`."""
+        self._held = []
+
+    def release(self) -> Held:
+        """Take what comes as before; return what was kept apart."""
+        held, self._held = self._held or [], None
+
+        return held
+
+    def place(self, held: Held) -> None:
+        """Take what was kept apart."""
+        for param, coded, sent in held:
+            self._place(param, coded, sent)
+
+    def _place(self, param: Param, coded: bytes, sent: Sent | None) -> None:
+        if self._rest is None and not self._fits(coded, sent):
             self._rest = self.spilling.begin_rest()
         if self._rest is not None:
-            self._rest.add(self._encode(param))
+            self._rest.add(coded)
             if sent is not None:
                 self._rest.add(self._encode(Param("sent_as", *self._bound_sent(sent))))
             return
         if sent is not None:
             self.sent_as.append([len(self._params), *self._bound_sent(sent)])
         self._params.append(param)
+        self._coded.append(coded)
 
-    def _fits(self, param: Param, sent: Sent | None) -> bool:
-        self._room -= len(self._encode(param)) + 1
+    def _fits(self, coded: bytes, sent: Sent | None) -> bool:
+        self._room -= len(coded) + 1
         if sent is not None:
             self._room -= 3 * min(len(sent[0]), 256) + 3 * min(len(sent[1] or b""), 256)
             self._room -= 64
@@ -205,14 +231,36 @@ class Gathering:
 
     # --- the result
 
-    def finish(self) -> tuple[Param, ...]:
+    def so_far(self, held: Held) -> Params:
+        """Return what is known of the params; `held` come last, as far as they fit."""
+        room, most = self._room, self._config.max_params - len(self._params)
+        coded = list(self._coded)
+        params = list(self._params)
+        for param, code, _ in held[: max(most, 0)]:
+            room -= len(code) + 1
+            if room < 0:
+                break
+            params.append(param)
+            coded.append(code)
+
+        return _params(params, coded)
+
+    def finish(self) -> Params:
         """Return all params; the rest, if any, is the last."""
         if self._rest is not None:
-            rest = self.spilling.end_rest(self._rest)
-            self._params.append(Param("rest", None, rest))
+            rest = Param("rest", None, self.spilling.end_rest(self._rest))
+            self._params.append(rest)
+            self._coded.append(self._encode(rest))
             self._rest = None
 
-        return tuple(self._params)
+        return _params(self._params, self._coded)
+
+
+def _params(params: Iterable[Param], coded: Iterable[bytes]) -> Params:
+    found = Params(params)
+    found.coded = tuple(coded)
+
+    return found
 
 
 def _has_hole(name: Text, value: Value) -> bool:

@@ -6,12 +6,14 @@ import re
 from base64 import b64decode
 from binascii import Error as BadBase64
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from os import PathLike, fspath
 
 __all__ = [
     "KEY_BYTES",
     "TLS_DETAILS",
+    "Threshold",
     "count",
     "one_of",
     "read_cookie_name",
@@ -19,10 +21,12 @@ __all__ = [
     "read_field_names",
     "read_key",
     "read_lower_words",
+    "read_min_free",
     "read_networks",
     "read_path",
     "read_patterns",
     "read_tls_fields",
+    "read_url_paths",
     "read_word",
 ]
 
@@ -142,6 +146,61 @@ def count(least: int, most: int) -> Callable[[object], int]:
         return number
 
     return read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """Free space below which something happens: a part in percent, or bytes."""
+
+    percent: float | None = None
+    size: int | None = None
+
+    def __str__(self) -> str:
+        """Return it as an option is written."""
+        return str(self.size) if self.percent is None else f"{self.percent:g}%"
+
+
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)\s*%")
+_read_size = count(0, 1 << 50)
+
+
+def read_min_free(value: object) -> tuple[Threshold, ...]:
+    """Return the free space at which to warn, to stop debug, and to refuse."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or len(items) != 3:
+        raise ValueError("give three, such as 10%,5%,1% or 1GiB,500MiB,100MiB")
+    read = tuple(_threshold(item) for item in items)
+    # A part of an unknown whole and a size cannot be compared.
+    for found in (
+        [each.percent for each in read if each.percent is not None],
+        [each.size for each in read if each.size is not None],
+    ):
+        if sorted(found, reverse=True) != found:
+            raise ValueError("give the largest first: to warn, stop debug, refuse")
+
+    return read
+
+
+def _threshold(value: object) -> Threshold:
+    if isinstance(value, Threshold):
+        return value
+    match = _PERCENT.fullmatch(str(value).strip())
+    if match is None:
+        return Threshold(size=_read_size(value))
+    if float(match[1]) > 100:
+        raise ValueError("give 0% to 100%")
+
+    return Threshold(percent=float(match[1]))
+
+
+def read_url_paths(value: object) -> tuple[str, ...]:
+    """Return paths of URLs."""
+    paths = _words(value)
+    for path in paths:
+        if not path.startswith("/") or "?" in path:
+            raise ValueError(f"give paths such as /health, without a query: {path!r}")
+
+    return paths
 
 
 def read_patterns(value: object) -> tuple[str, ...]:

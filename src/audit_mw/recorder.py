@@ -1,28 +1,29 @@
 # One exchange on its way to the trail: what an edge holds while a request runs.
 #
-# The edge tells what passes; the recorder lets the exchange judge, and commits its
-# record before the last message is handed over. If that fails, the edge must not hand
-# it over: `AuditUnavailable` goes up, and the client gets no complete response.
-#
-# Until the journal takes over behind `Writer`, a line is on disk before the server has
-# taken the last message and is never rewritten, so its delivery is `unknown`; when the
-# server then does not take it, a fault record with the same event id says so.
+# The edge tells what passes; the recorder lets the exchange judge. Before the last
+# message is handed over the record is in the journal; when the server took it, or did
+# not, that is noted. What must be waited for in between is yielded to the edge, which
+# knows how: a thread blocks, a task of an event loop does not.
 import time
 import traceback
 from asyncio import CancelledError
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
 from audit_mw.errors import AuditUnavailable
-from audit_mw.event import Event
+from audit_mw.event import DELIVERY, Event
 from audit_mw.exchange import Exchange
 from audit_mw.policy.principal import principal_of
+from audit_mw.trail.place import Place
+from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.writer import Writer
 
 __all__ = ["Recorder", "Vouched"]
 
 Fields = Iterable[tuple[bytes, bytes]]
+# What must be waited for, one after the other, and told of by `check`.
+Steps = Iterable[Receipt]
 
 
 class Vouched(NamedTuple):
@@ -38,19 +39,45 @@ class Recorder:
 
     Args:
         exchange: the state machine.
-        writer: where the record goes.
+        place: keeps its record.
+        writer: takes the records of faults.
         vouch: asks the edge, at the last moment, what the application vouches for.
+        opening: what to wait for before the application is called.
+        lenient: answer though the record can be kept by this process only.
     """
 
-    __slots__ = ("_committed", "_exchange", "_refused", "_vouch", "_writer")
+    __slots__ = (
+        "_exchange",
+        "_is_sent",
+        "_lenient",
+        "_place",
+        "_refused",
+        "_vouch",
+        "_writer",
+        "committed",
+        "opening",
+    )
 
-    def __init__(
-        self, exchange: Exchange, writer: Writer, vouch: Callable[[], Vouched]
+    def __init__(  # noqa: PLR0913 - what one exchange is made of
+        self,
+        exchange: Exchange,
+        place: Place,
+        writer: Writer,
+        vouch: Callable[[], Vouched],
+        opening: Steps = (),
+        *,
+        lenient: bool = False,
     ) -> None:
         self._exchange = exchange
+        self._place = place
         self._writer = writer
         self._vouch = vouch
-        self._committed = False
+        self._lenient = lenient
+        self.opening = opening
+        # The record is in the journal: nothing that is sent later changes it.
+        self.committed = False
+        # The record is with the writer: nothing changes it.
+        self._is_sent = False
         self._refused: AuditUnavailable | None = None
 
     @property
@@ -64,60 +91,105 @@ class Recorder:
         return self._refused
 
     @property
-    def committed(self) -> bool:
-        """Whether the record is written: nothing that follows changes it."""
-        return self._committed
-
-    @property
     def exchange(self) -> Exchange:
         """What passes is told to this."""
         return self._exchange
 
+    # --- the request
+
+    def read(self, chunk: bytes, *, ended: bool) -> Steps:
+        """Take a chunk of the body; it is on record when it was read to its end."""
+        if self._exchange.read(chunk, ended=ended) and not self.committed:
+            return self._place.open(self._exchange.opening(self._writer.instance))
+
+        return ()
+
+    def drop(self) -> None:
+        """Forget the request: the application was not called."""
+        self.committed = self._is_sent = True
+        self._place.drop()
+
     # --- the response, before it is handed over; each may raise AuditUnavailable
 
-    def start(self, status: int, fields: Fields, *, trailers: bool = False) -> None:
+    def start(self, status: int, fields: Fields, *, trailers: bool = False) -> Steps:
         """Take the start of a response."""
         self._raise_again()
-        if self._exchange.start(status, fields, trailers=trailers):
-            self.commit()
+        is_last = self._exchange.start(status, fields, trailers=trailers)
 
-    def send(self, length: int, *, more: bool, estimated: bool = False) -> None:
+        return self.commit() if is_last else ()
+
+    def send(self, length: int, *, more: bool, estimated: bool = False) -> Steps:
         """Take a chunk of a response, or the whole."""
         self._raise_again()
-        if self._exchange.send(length, more=more, estimated=estimated):
-            self.commit()
+        is_last = self._exchange.send(length, more=more, estimated=estimated)
 
-    def send_trailers(self, *, more: bool) -> None:
+        return self.commit() if is_last else ()
+
+    def send_trailers(self, *, more: bool) -> Steps:
         """Take the trailers of a response."""
         self._raise_again()
-        if self._exchange.send_trailers(more=more):
-            self.commit()
 
-    def close_socket(self, code: int) -> None:
+        return self.commit() if self._exchange.send_trailers(more=more) else ()
+
+    def close_socket(self, code: int) -> Steps:
         """Take the close of a websocket."""
         self._raise_again()
-        if self._exchange.close(code):
-            self.commit()
+
+        return self.commit() if self._exchange.close(code) else ()
 
     def _raise_again(self) -> None:
         # An application may catch the first one and go on; it must not get further.
         if self._refused is not None:
             raise self._refused
 
+    def commit(self) -> Iterator[Receipt]:
+        """Keep the record before its last message is handed over."""
+        if not self.committed:
+            yield from self._place.send(self._finish(DELIVERY))
+            self.committed = True
+
+    def check(self, receipt: Receipt) -> None:
+        """
+        Go on from what was waited for.
+
+        Raises:
+            AuditUnavailable: it failed; what is known is recorded as soon as it can be.
+        """
+        try:
+            receipt.check()
+        except AuditUnavailable as error:
+            if self._lenient:
+                self._end("unknown")
+                return
+            self._refused = error
+            self._exchange.unrecorded()
+            self._end("failed")
+            raise
+
     # --- the end
 
-    def undelivered(self, error: BaseException, *, over: bool) -> None:
-        """
-        Note that the server raised `error` and took nothing.
+    def taken(self) -> None:
+        """Note that the server took the last message."""
+        self._hand_over("taken")
 
-        Args:
-            error: as it was raised.
-            over: the record was committed before this message: it says nothing of it.
-        """
-        if over:
+    def handed_over(self) -> None:
+        """Note that the server has the last message; what becomes of it nobody says."""
+        self._hand_over("unknown")
+
+    def _hand_over(self, delivery: str) -> None:
+        if self.committed and not self._is_sent:
+            self._is_sent = True
+            self._place.sent(delivery)
+
+    def undelivered(self, error: BaseException) -> None:
+        """Note that the server raised `error` and took nothing."""
+        if self._is_sent:
             return
-        if self._committed:
-            self._add_fault("the server did not take the last message", "")
+        gone = isinstance(error, (OSError, CancelledError, GeneratorExit))
+        if self.committed:
+            name = "client gone" if isinstance(error, OSError) else _name_of(error)
+            self._exchange.untaken(name, gone=gone)
+            self._end("failed")
         elif isinstance(error, OSError):  # the client left (ASGI 2.4)
             self._exchange.gone()
 
@@ -125,47 +197,29 @@ class Recorder:
         """Note that an exception leaves the application."""
         if error is self._refused:
             return
-        name = f"{type(error).__module__}.{type(error).__qualname__}"
         if isinstance(error, (CancelledError, GeneratorExit)):
             self._exchange.gone("cancelled")
             return
-        self._exchange.failed(name.removeprefix("builtins."))
+        self._exchange.failed(_name_of(error))
         if isinstance(error, OSError) and self._exchange.is_gone:
             return  # how a server tells that the client left: no fault of ours
         if isinstance(error, Exception):
             shown = "".join(traceback.format_exception(error))
-            self._add_fault(name.removeprefix("builtins."), shown)
+            self._add_fault(_name_of(error), shown)
 
     def end(self) -> None:
-        """
-        Record what is not recorded yet: the exchange is over.
+        """Record what is not recorded yet: the exchange is over."""
+        if not self.committed and self._refused is None:
+            self._end("failed" if self._exchange.end_early() else "unknown")
+        else:
+            self.handed_over()
 
-        Raises:
-            AuditUnavailable: the record failed; it is held.
-        """
-        if not self._committed and self._refused is None:
-            self.commit("failed" if self._exchange.end_early() else "unknown")
+    def _end(self, delivery: str) -> None:
+        if not self._is_sent:
+            self.committed = self._is_sent = True
+            self._place.finish(self._finish(delivery.encode()))
 
-    def commit(self, delivery: str = "unknown") -> None:
-        """
-        Write the record, once.
-
-        Raises:
-            AuditUnavailable: it failed; an amended record is held.
-        """
-        if self._committed:
-            return
-        self._raise_again()
-        try:
-            self._writer.commit(self._finish(delivery))
-        except AuditUnavailable as error:
-            self._refused = error
-            self._exchange.unrecorded()
-            self._writer.hold(self._finish("failed"))
-            raise
-        self._committed = True
-
-    def _finish(self, delivery: str) -> Event:
+    def _finish(self, delivery: object) -> Event:
         exchange = self._exchange
         # The application's own objects are asked here: whatever they do, it is not
         # the end of the record.
@@ -179,9 +233,14 @@ class Recorder:
     def _add_fault(self, reason: str, shown: str) -> None:
         exchange, writer = self._exchange, self._writer
         event = exchange.fault(time.monotonic_ns(), writer.instance, reason, shown)
-        try:
+        # The request's own record decides whether it is answered.
+        with suppress(AuditUnavailable):
             writer.commit(event)
-        except AuditUnavailable:
-            # The request's own record decides whether it is answered; this one comes
-            # behind, and is written as soon as it can be.
-            writer.hold(event)
+
+
+def _name_of(error: BaseException) -> str:
+    if isinstance(error, CancelledError):
+        return "cancelled"
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+
+    return name.removeprefix("builtins.")

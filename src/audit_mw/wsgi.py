@@ -5,8 +5,9 @@
 # Rule 2: whatever the application raises goes on unchanged.
 from collections.abc import Callable, Iterable
 
-from audit_mw.auditor import Auditor
+from audit_mw.auditor import Auditor, Recorder
 from audit_mw.errors import AuditUnavailable
+from audit_mw.event import RequestHead
 from audit_mw.wsgi_head import request_head, vouched
 from audit_mw.wsgi_input import TeeInput
 from audit_mw.wsgi_response import Environ, Response, StartResponse, end, refuse
@@ -24,16 +25,20 @@ class WsgiAuditMiddleware:
         self._auditor = auditor
         self._event_header = auditor.config.event_header
 
+    def close_trail(self) -> None:
+        """Write what is recorded: this process ends."""
+        self._auditor.close(at_exit=True)
+
     def __call__(
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         """Serve one request."""
         try:
-            recorder = self._auditor.begin(
-                lambda: request_head(environ), lambda: vouched(environ)
-            )
+            recorder = self._begin(environ)
         except AuditUnavailable:
             return refuse(environ, start_response)
+        if recorder is None:
+            return self.app(environ, start_response)
         response = Response(recorder, environ, start_response, self._event_header)
         if "wsgi.input" in environ:
             environ["wsgi.input"] = TeeInput(environ["wsgi.input"], recorder)
@@ -46,3 +51,23 @@ class WsgiAuditMiddleware:
             raise
 
         return response.returned(result)
+
+    def _begin(self, environ: Environ) -> Recorder | None:
+        def head() -> RequestHead:
+            return request_head(environ)
+
+        recorder = self._auditor.begin(head, lambda: vouched(environ))
+        if recorder is None:
+            return None
+        try:
+            for receipt in recorder.opening:
+                receipt.wait()
+        except AuditUnavailable as error:
+            recorder.drop()
+            self._auditor.refuse(error, head)
+            return None
+        except BaseException:
+            recorder.drop()
+            raise
+
+        return recorder

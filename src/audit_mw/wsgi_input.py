@@ -2,11 +2,12 @@
 #
 # Nothing is read that the application does not ask for, and nothing is held.
 from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, suppress
 from functools import partial
 from typing import Any
 
 from audit_mw.auditor import Recorder
+from audit_mw.errors import AuditUnavailable
 
 __all__ = ["TeeInput"]
 
@@ -16,8 +17,14 @@ class TeeInput:
 
     def __init__(self, stream: Any, recorder: Recorder) -> None:
         self._stream = stream
-        self._tell = _Once(recorder.exchange.read)
+        self._recorder = recorder
+        self._tell = _Once(self._read)
         self._leaving = _Leaving(recorder.exchange.gone)
+
+    def _read(self, chunk: bytes, *, ended: bool) -> None:
+        with suppress(AuditUnavailable):  # the end will be on record, or be refused
+            for receipt in self._recorder.read(chunk, ended=ended):
+                receipt.wait()
 
     def read(self, *size: Any) -> bytes:
         """Read as the stream does."""

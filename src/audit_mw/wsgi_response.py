@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from audit_mw.auditor import Recorder
+from audit_mw.auditor import Receipt, Recorder
 from audit_mw.errors import AuditUnavailable
 from audit_mw.wsgi_result import close, file_size, is_file, is_plain, size
 
@@ -43,12 +43,7 @@ def refuse(
 def end(recorder: Recorder, error: BaseException) -> None:
     """Record that `error` leaves the application."""
     recorder.failed(error)
-    try:
-        recorder.end()
-    except AuditUnavailable as unavailable:
-        # Who stops us waits for this very exception, and sends nothing.
-        if isinstance(error, Exception):
-            raise unavailable from error
+    recorder.end()
 
 
 class Response:
@@ -79,22 +74,36 @@ class Response:
         self._bodiless = self.recorder.exchange.start(_code(status), _fields(headers))
 
         def tee_write(chunk: bytes) -> Any:
-            over = self.recorder.committed
             self.passing(chunk)
             try:
-                return write(chunk)
+                result = write(chunk)
             except BaseException as error:
-                self.recorder.undelivered(error, over=over)
+                self.recorder.undelivered(error)
                 raise
+            self.recorder.taken()
+
+            return result
 
         return tee_write
 
     def passing(self, chunk: bytes) -> None:
         """Tell of a chunk before it passes."""
         if self._bodiless and not self.recorder.committed:
-            self.recorder.commit()
+            self.wait(self.recorder.commit())
         else:
-            self.recorder.send(size((chunk,)), more=True)
+            self.wait(self.recorder.send(size((chunk,)), more=True))
+
+    def wait(self, steps: Iterable[Receipt]) -> None:
+        """
+        Wait until the record is kept.
+
+        Raises:
+            AuditUnavailable: it is not: what it is of must not be handed over.
+        """
+        for receipt in steps:
+            with suppress(AuditUnavailable):
+                receipt.wait()
+            self.recorder.check(receipt)
 
     def returned(self, result: Any) -> Iterable[bytes]:
         """Return what goes to the server in the place of `result`."""
@@ -112,12 +121,13 @@ class Response:
     def _whole(self, result: Any, length: int, *, estimated: bool) -> Iterable[bytes]:
         try:
             if self._bodiless:
-                self.recorder.commit()
+                self.wait(self.recorder.commit())
             else:
-                self.recorder.send(length, more=False, estimated=estimated)
+                self.wait(self.recorder.send(length, more=False, estimated=estimated))
         except AuditUnavailable as error:
             close(result)
             return self.refuse(error)
+        self.recorder.handed_over()
 
         return result  # type: ignore[no-any-return] # the very object
 
@@ -137,7 +147,7 @@ class _Tee:
         self._recorder = response.recorder
         self._iterator: Iterator[bytes] | None = None
         self._refusal: Iterator[bytes] | None = None
-        self._closed = False
+        self._closed = self._has_ended = False
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -145,15 +155,17 @@ class _Tee:
     def __next__(self) -> bytes:
         if self._refusal is not None:
             return next(self._refusal)
+        self._recorder.taken()  # who asks for more took what it was given
         chunk: bytes = self._pull()
         try:
             if chunk is not _END:
                 self._response.passing(chunk)
                 return chunk
-            self._recorder.send(0, more=False)
+            self._response.wait(self._recorder.send(0, more=False))
         except AuditUnavailable as error:
             self._refusal = iter(self._response.refuse(error))
             return next(self._refusal)
+        self._has_ended = True
         raise StopIteration
 
     def _pull(self) -> Any:
@@ -178,6 +190,8 @@ class _Tee:
             self._abandon()
             end(self._recorder, error)
             raise
+        if self._has_ended:
+            self._recorder.taken()
         self._abandon()
         self._recorder.end()
 

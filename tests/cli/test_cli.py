@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.generated import FAULT, SAMPLE, SHA256
+from tests.upkeep.trails import add, add_values
 
 from audit_mw.cli import main
 from audit_mw.cli.render import event_lines, quoted, safe
@@ -21,14 +22,13 @@ from audit_mw.event import (
     Param,
     Redacted,
     Rest,
-    Spill,
     Spilled,
     Unread,
     Upload,
 )
+from audit_mw.trail.closing import close_segment
 from audit_mw.trail.params import encode_params
 from audit_mw.trail.record import Record
-from audit_mw.trail.writer import Writer
 
 PARAMS = (
     Param("query", b"q", b"a\nb\x1b[2J"),
@@ -45,6 +45,7 @@ PARAMS = (
 
 
 LONG = b"x" * 300
+DAY = "2026-11-21.log"
 
 
 def digest(value: bytes) -> str:
@@ -55,24 +56,22 @@ def digest(value: bytes) -> str:
 @pytest.fixture
 def trail(tmp_path: Path) -> Path:
     """Return a trail with three records, a spilled value and a spilled rest."""
-    writer = Writer(tmp_path, "day")
     rest = encode_params((Param("form", b"last", b"seen"),))
-    writer.commit(dataclasses.replace(SAMPLE, params=PARAMS, instance="i"))
-    writer.commit(
-        dataclasses.replace(
-            SAMPLE,
-            event="second",
-            params=(
-                Param("form", b"long", Spilled(300, digest(LONG))),
-                Param("form", b"lost", Spilled(300, "b" * 64)),
-                Param("form", b"part", (b"begin ", Hole(300, sha256=digest(LONG)))),
-                Param("rest", None, Rest(1, len(rest), digest(rest))),
-            ),
-            spills=(Spill(digest(LONG), LONG), Spill(digest(rest), rest)),
-        )
+    second = dataclasses.replace(
+        SAMPLE,
+        event="second",
+        params=(
+            Param("form", b"long", Spilled(300, digest(LONG))),
+            Param("form", b"lost", Spilled(300, "b" * 64)),
+            Param("form", b"part", (b"begin ", Hole(300, sha256=digest(LONG)))),
+            Param("rest", None, Rest(1, len(rest), digest(rest))),
+        ),
     )
-    writer.commit(FAULT)
-    writer.close()
+    first = dataclasses.replace(SAMPLE, params=PARAMS, instance="i")
+    add(tmp_path, DAY, (1, first))
+    add(tmp_path, DAY, (1, second))
+    add(tmp_path, DAY, (1, FAULT), stream="fault")
+    add_values(tmp_path, DAY, LONG, rest)
 
     return tmp_path
 
@@ -177,14 +176,13 @@ def test_tail_follow(trail: Path, following: "subprocess.Popen[str]") -> None:
     assert following.stdout is not None
     assert SAMPLE.event in following.stdout.readline()
     assert "second" in following.stdout.readline()
-    writer = Writer(trail, "day")
-    writer.commit(dataclasses.replace(SAMPLE, event="third"))
-    assert "third" in following.stdout.readline()
-    segment(trail).rename(segment(trail).with_name("2026-01-01.log"))
-    writer.commit(dataclasses.replace(SAMPLE, event="fourth"))
-    writer.close()
-
-    assert "fourth" in following.stdout.readline()
+    for seq, name in enumerate(("third", "fourth", "fifth"), 2):
+        add(trail, DAY, (seq, dataclasses.replace(SAMPLE, event=name)))
+        assert name in following.stdout.readline()
+        # Rotated by rename, then closed: nothing is told twice.
+        path = segment(trail)
+        path = path.rename(path.with_name(f"2025-01-0{seq}.log"))
+        close_segment(path, lambda _: None)
 
 
 def test_decode_raw(trail: Path) -> None:
@@ -236,6 +234,16 @@ def test_decode_fails(trail: Path, arguments: list[str], said: str) -> None:
 
     assert shown.exit_code == 1
     assert said in shown.stderr
+
+
+def test_decode_of_an_archive(trail: Path) -> None:
+    """What was closed is decoded like what was not, values too."""
+    for path in (segment(trail), segment(trail, "values")):
+        close_segment(path, lambda _: None)
+    archive = trail / "request" / f"{DAY}.zst"
+    shown = run("decode", archive, "--param", "long", "--raw")
+
+    assert shown.stdout_bytes == LONG
 
 
 def test_decode_without_rest(trail: Path) -> None:

@@ -3,6 +3,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.settling import settle
+
 from audit_mw import AuditMiddleware
 from audit_mw.event import Event
 from audit_mw.trail.reader import Damage, read_segment, segments
@@ -65,6 +67,7 @@ def around(middleware: Any) -> Callable[[Any], Any]:
 
 def read_trail(trail: Path, stream: str = "request") -> list[Event]:
     """Return the events of a stream; a damaged line is a failure."""
+    settle(trail)
     items = [item for path in segments(trail, stream) for item in read_segment(path)]
     assert [item for item in items if isinstance(item, Damage)] == []
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.edges.audited import read_trail
 from tests.serving import ROOT
+from tests.settling import settle
 
 from audit_mw.trail.reader import read_segment, segments
 from audit_mw.trail.record import Record
@@ -38,6 +39,7 @@ def _fork_after(requests: int, trail: Path) -> None:
 def test_numbers(tmp_path: Path) -> None:
     """Parent and child count their records apart, each without a gap."""
     _fork_after(2, tmp_path)
+    settle(tmp_path)
     items = [it for path in segments(tmp_path, "request") for it in read_segment(path)]
     numbers: dict[str, list[int]] = {}
     for record in items:

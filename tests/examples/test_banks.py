@@ -13,10 +13,10 @@ from examples.fastapi_app.app import make_app as make_fastapi
 from examples.flask_app.app import make_app as make_flask
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from tests.edges.audited import read_trail
 
 from audit_mw import AuditMiddleware
 from audit_mw.event import Event, Param, Redacted, Upload
-from audit_mw.trail.reader import read_events, segments
 
 BOB = "22051102"
 
@@ -37,7 +37,7 @@ class Bank:
 
     def events(self, stream: str = "request") -> list[Event]:
         """Return all events of a stream."""
-        return [e for path in segments(self.trail, stream) for e in read_events(path)]
+        return read_trail(self.trail, stream)
 
 
 @pytest.fixture(params=["fastapi", "flask"])
@@ -232,7 +232,7 @@ def test_crash_in_fault_stream(tmp_path: Path) -> None:
     app = AuditMiddleware(make_fastapi(), trail=str(tmp_path), service="bank")
     client = TestClient(app, raise_server_exceptions=False)
     client.get("/crash")
-    [fault] = [e for path in segments(tmp_path, "fault") for e in read_events(path)]
+    [fault] = read_trail(tmp_path, "fault")
     traceback = fault.details["traceback"]
 
     assert isinstance(traceback, bytes)
@@ -251,7 +251,7 @@ def test_websocket(tmp_path: Path) -> None:
         socket.send_text("bye")
         with pytest.raises(WebSocketDisconnect):
             socket.receive_text()
-    *_, event = [e for path in segments(tmp_path, "request") for e in read_events(path)]
+    *_, event = read_trail(tmp_path, "request")
     messages = event.details["messages_in"]
 
     assert (event.type, event.status, event.outcome) == ("websocket", 101, "SUCCESS")
@@ -269,6 +269,6 @@ def test_websocket_denied(tmp_path: Path) -> None:
         client.websocket_connect("/ws?deny=true"),
     ):
         pass
-    [event] = [e for path in segments(tmp_path, "request") for e in read_events(path)]
+    [event] = read_trail(tmp_path, "request")
 
     assert (event.status, event.outcome) == (403, "FAILURE")

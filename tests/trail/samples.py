@@ -7,23 +7,39 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from audit_mw.event import Event, Param, Spill
+from audit_mw.config import Config
+from audit_mw.errors import AuditUnavailable
+from audit_mw.event import DELIVERY, Event, Param, Spill
+from audit_mw.ids import EventIds
+from audit_mw.option_readers import read_min_free
+from audit_mw.system_notes import SystemNotes
+from audit_mw.trail.place import Place
 from audit_mw.trail.reader import Damage, read_segment
 from audit_mw.trail.record import Record, StoredValue
+from audit_mw.trail.writer import Writer
 
 __all__ = [
+    "begin",
+    "config",
     "damages",
     "event",
     "items",
     "locked",
+    "make_writer",
+    "micros",
+    "nth",
     "numbers",
+    "of_type",
     "open_files",
+    "put_on_record",
     "records",
+    "send",
+    "settled",
     "spill_of",
     "threads",
     "umask",
@@ -53,6 +69,67 @@ def event(**changes: Any) -> Event:
     return replace(_EVENT, **changes)
 
 
+def nth(number: int, **changes: Any) -> Event:
+    """Return an event of its own: its id, its micros and its delivery say which."""
+    own = f"019aa4f2-35c3-7a1b-8c4d-{number:012x}"
+    told = {"details": {"delivery": DELIVERY}} | changes
+
+    return event(event=own, micros=number, **told)
+
+
+def config(trail: Path, **options: Any) -> Config:
+    """Return options: a small journal, and no free space that is too little."""
+    small = {"max_slots": 64, "min_free": read_min_free("0,0,0")}
+
+    return Config(trail=str(trail), **(small | options))
+
+
+def make_writer(trail: Path, **options: Any) -> Writer:
+    """Return a writer of this process."""
+    notes = SystemNotes("bank", EventIds())
+
+    return Writer(config(trail, **options), notes, "bank")
+
+
+def begin(writer: Writer, opening: Event) -> Place:
+    """Take a place for a request, as an edge does before it calls the application."""
+    place = writer.place()
+    for receipt in place.open(opening):
+        receipt.wait()
+
+    return place
+
+
+def send(place: Place, whole: Event) -> None:
+    """Keep a record, as an edge does before it hands over the last message."""
+    for receipt in place.send(whole):
+        receipt.wait()
+
+
+def put_on_record(writer: Writer, whole: Event) -> None:
+    """Record a request from its begin to its end; wait where no slot is free."""
+    place = None
+    while place is None:
+        with suppress(AuditUnavailable):
+            place = writer.place()
+    for receipt in place.open(whole):
+        receipt.wait()
+    send(place, whole)
+    place.sent()
+
+
+def settled(writer: Writer) -> None:
+    """Return when a writer has nothing left to write; it fails until it does not."""
+
+    def is_flushed() -> bool:
+        with suppress(AuditUnavailable):
+            writer.flush()
+            return True
+        return False
+
+    wait_until(is_flushed)
+
+
 def spill_of(value: bytes) -> Spill:
     """Return a value on its way to the values stream."""
     return Spill(hashlib.sha256(value).hexdigest(), value)
@@ -72,6 +149,18 @@ def records(paths: Iterable[Path]) -> list[Record]:
 def damages(paths: Iterable[Path]) -> list[Damage]:
     """Return what is damaged in segments."""
     return [item for item in items(paths) if isinstance(item, Damage)]
+
+
+def of_type(trail: Path, kind: str) -> list[Event]:
+    """Return the events of a type in the stream `system`."""
+    found = records((trail / "system").iterdir())
+
+    return [record.event for record in found if record.event.type == kind]
+
+
+def micros(paths: Iterable[Path]) -> list[int | None]:
+    """Return which events of `nth` stand in segments, in their order."""
+    return [record.event.micros for record in records(paths)]
 
 
 def numbers(paths: Iterable[Path], *, damaged: bool = True) -> dict[str, list[int]]:

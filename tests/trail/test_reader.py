@@ -1,4 +1,7 @@
+import gzip
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +14,9 @@ from tests.trail.crew import outcome
 from tests.trail.samples import event, items, spill_of
 
 from audit_mw.event import Event
+from audit_mw.trail.archive import open_segment
+from audit_mw.trail.closing import close_segment
+from audit_mw.trail.names import index_path
 from audit_mw.trail.reader import (
     Damage,
     Position,
@@ -30,7 +36,7 @@ from audit_mw.trail.record import (
     finish_line,
     header_line,
 )
-from audit_mw.trail.writer import Writer
+from audit_mw.trail.zstd import MissingExtra
 
 HEADER = header_line("request")
 VALUES_HEADER = header_line(VALUES)
@@ -64,65 +70,145 @@ def shown(path: Path) -> list[object]:
     ]
 
 
+Way = Callable[[Path], Path]
+
+
+def as_it_is(path: Path) -> Path:
+    return path
+
+
+def renamed(path: Path) -> Path:
+    return path.rename(path.with_name(f"{path.name}.1"))
+
+
+def closed(path: Path) -> Path:
+    done = close_segment(path, lambda _: None)
+    assert done is not None
+
+    return done.archive
+
+
+def gzipped(path: Path) -> Path:
+    packed = path.with_name(f"{path.name}.2.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+    return packed
+
+
+WAYS = (as_it_is, renamed, closed, gzipped)
+ways = st.sampled_from(WAYS)
+
+
 # --- what was written
 
 
 @few
-@given(st.lists(events, min_size=1, max_size=5))
-def test_round_trip(written: list[Event]) -> None:
+@given(st.lists(events, min_size=1, max_size=5), ways)
+def test_round_trip(written: list[Event], way: Way) -> None:
     """
-    Every event that was written comes back equal, in its stream, in its order.
+    Every event that was written comes back equal, in its order, however it is kept.
     """
     with TemporaryDirectory() as name:
-        writer = Writer(Path(name), "day")
-        for each in written:
-            writer.commit(each)
-        writer.close()
-
         for stream in {each.stream for each in written}:
             expected = [each for each in written if each.stream == stream]
-            (path,) = segments(Path(name), stream)
+            lines = [line(seq, each) for seq, each in enumerate(expected, 1)]
+            path = way(write(Path(name), stream, header_line(stream), *lines))
+
+            assert segments(Path(name), stream) == [path]
             assert expected == list(read_events(path))
             assert list(range(1, len(expected) + 1)) == shown(path)
 
 
 @few
-@given(st.lists(st.binary(max_size=300), min_size=1, max_size=5))
-def test_values_round_trip(written: list[bytes]) -> None:
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=5), ways)
+def test_values_round_trip(written: list[bytes], way: Way) -> None:
     """
     Every value that was spilled is found by its digest, exactly.
     """
     with TemporaryDirectory() as name:
-        writer = Writer(Path(name), "day")
-        for value in written:
-            writer.commit(event(spills=(spill_of(value),)))
-        writer.close()
+        way(write(Path(name), VALUES, VALUES_HEADER, *map(value_line, written)))
 
         assert written == [
             find_value(Path(name), spill_of(value).sha256) for value in written
         ]
 
 
-def test_segments_in_order(tmp_path: Path) -> None:
-    """
-    Segments of a stream come by their time, days and hours alike, the oldest first.
-    """
-    days = [write(tmp_path, "request", day=day) for day in (30, 21, 22)]
-    hours = [path.with_name(f"{path.stem}T09.log") for path in days]
-    for path in hours:
-        path.touch()
-    write(tmp_path, "session")
+NAMES = [
+    "2026-11-21-20261120.log",
+    "2026-11-21.log-20261120",
+    "2026-11-21.log-20261121.gz",
+    "2026-11-21.log.10.gz",
+    "2026-11-21.log.2.zst",
+    "2026-11-21.log.1",
+    "2026-11-21.log",
+    "2026-11-21-2.log.1",
+    "2026-11-21-2.log",
+    "2026-11-21-10.log.zst",
+    "2026-11-21T09.log.zst",
+    "2026-11-21T10.log",
+    "2026-11-22.log",
+    "2026-11-22T09.log",
+    "2026-11-30.log",
+]
 
-    order = [path.name for path in segments(tmp_path, "request")]
-    assert order == [
-        "2026-11-21.log",
-        "2026-11-21T09.log",
-        "2026-11-22.log",
-        "2026-11-22T09.log",
-        "2026-11-30.log",
-        "2026-11-30T09.log",
-    ]
-    assert segments(tmp_path, "fault") == []
+
+@given(st.permutations(NAMES))
+@few
+def test_segments_in_order(names: list[str]) -> None:
+    """
+    Segments of a stream come the oldest first: days and hours, renamed and closed.
+    """
+    with TemporaryDirectory() as name:
+        (Path(name) / "request").mkdir()
+        for each in names:
+            (Path(name) / "request" / each).touch()
+
+        assert [path.name for path in segments(Path(name), "request")] == NAMES
+        assert segments(Path(name), "fault") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["2026-11-21.index", "2026-11-21.log.zst.new", ".2026-11-21.log.swp", "readme.txt"],
+)
+def test_no_segment(tmp_path: Path, name: str) -> None:
+    """
+    An index, what is on its way to another name, and what is hidden is no segment.
+    """
+    path = write(tmp_path, "request", HEADER)
+    path.rename(path.with_name(name))
+
+    assert segments(tmp_path, "request") == []
+
+
+@pytest.mark.parametrize("name", ["2026-02-30T24.log", "old.log", "2026-11-21.log~"])
+def test_name_says_nothing(tmp_path: Path, name: str) -> None:
+    """
+    A segment with a name that says nothing is not passed over.
+    """
+    path = write(tmp_path, "request", HEADER, line(1))
+    path = path.rename(path.with_name(name))
+
+    assert segments(tmp_path, "request") == [path]
+    assert shown(path) == [1]
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "link"])
+def test_no_regular_file(tmp_path: Path, kind: str) -> None:
+    """
+    What has the name of a segment, but is no file, is neither waited for nor followed.
+    """
+    path = tmp_path / "request" / "2026-11-21.log"
+    path.parent.mkdir()
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(write(tmp_path, "fault", header_line("fault")))
+
+    assert segments(tmp_path, "request") == []
 
 
 def test_two_segments(tmp_path: Path) -> None:
@@ -256,6 +342,98 @@ def test_torn_tail(tmp_path: Path) -> None:
         path = write(tmp_path, "request", HEADER, line(1), SECOND[:cut])
 
         assert [1, torn] == shown(path)
+
+
+@pytest.mark.parametrize("way", [closed, gzipped])
+def test_damage_in_an_archive(tmp_path: Path, way: Way) -> None:
+    """
+    Damage in an archive is named as in the segment that it is of: by its exact bytes.
+    """
+    path = write(tmp_path, "request", HEADER, line(1), b"rubbish\n", line(3), b"torn")
+    before = shown(path)
+
+    assert before == shown(way(path))
+
+
+def test_rotten_frame(tmp_path: Path) -> None:
+    """
+    Behind a frame of an archive that is rotten, reading goes on at the next.
+    """
+    noise = [line(seq, event(action=os.urandom(3000))) for seq in range(1, 2000)]
+    archive = closed(write(tmp_path, "request", HEADER, *noise))
+    text = bytearray(archive.read_bytes())
+    text[len(text) // 2] ^= 1
+    archive.write_bytes(text)
+    found = list(read_segment(archive))
+    seqs = [item.seq for item in found if isinstance(item, Record)]
+    rotten = [at for at, item in enumerate(found) if isinstance(item, Damage)]
+    first, last = rotten[0], found[rotten[-1]]
+
+    # What a rotten frame still gives may be lines that are damaged themselves.
+    assert isinstance(last, Damage)
+    assert last.reason.startswith("the archive cannot be read: ")
+    assert seqs[:first] == list(range(1, first + 1))
+    behind = len(found) - rotten[-1] - 1
+    assert behind > 0
+    assert seqs[-behind:] == list(range(2000 - behind, 2000))
+
+
+def test_rotten_frame_without_index(tmp_path: Path) -> None:
+    """
+    Without an index nobody knows where the next frame begins: that is said, once.
+    """
+    archive = closed(write(tmp_path, "request", HEADER, line(1), SECOND))
+    index_path(archive).unlink()
+    archive.write_bytes(archive.read_bytes()[:-6])
+    found = list(read_segment(archive))
+
+    assert [type(item) for item in found[-1:]] == [Damage]
+    assert sum(isinstance(item, Damage) for item in found) == 1
+
+
+@pytest.mark.parametrize("index", [b"", b"{}", b"[]", b"\xff", b'{"format":2}'])
+def test_index_is_no_evidence(tmp_path: Path, index: bytes) -> None:
+    """
+    With an index that is none, an archive reads all the same.
+    """
+    archive = closed(write(tmp_path, "request", HEADER, line(1), SECOND))
+    index_path(archive).write_bytes(index)
+
+    assert segments(tmp_path, "request") == [archive]
+    assert shown(archive) == [1, 2]
+
+
+def test_index_of_another(tmp_path: Path) -> None:
+    """
+    The index of another archive does not lead into the middle of a frame.
+    """
+    one = closed(write(tmp_path, "request", HEADER, line(1), SECOND))
+    other = closed(write(tmp_path, "request", HEADER, line(1), line(2), day=22))
+    other.write_bytes(one.read_bytes() + one.read_bytes())
+    with open_segment(other) as file:
+        file.seek(len(HEADER))
+        assert file.readline() == line(1)
+
+
+def test_without_zstd(tmp_path: Path) -> None:
+    """
+    Where there is no zstd, a closed segment names the extra that brings it.
+    """
+    archive = closed(write(tmp_path, "request", HEADER, line(1)))
+    code = (
+        "import sys; sys.modules['zstandard'] = None; from pathlib import Path; "
+        "from audit_mw.trail.reader import read_segment; "
+        "list(read_segment(Path(sys.argv[1])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, archive],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+    assert MissingExtra.__name__ in done.stderr
+    assert "install audit-mw[zstd]" in done.stderr
 
 
 @pytest.mark.parametrize("cut", range(1, len(HEADER) - 1, 7))

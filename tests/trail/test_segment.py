@@ -330,7 +330,7 @@ def test_another_file_after_close(segment: SegmentFile) -> None:
     assert first != segment.current()
 
 
-# --- what is refused
+# --- what is no file of ours
 
 
 def replace_by_symlink(path: Path) -> None:
@@ -341,16 +341,16 @@ def replace_by_symlink(path: Path) -> None:
 @pytest.mark.parametrize(
     ("replace", "expected"),
     [
-        pytest.param(replace_by_symlink, "ELOOP", id="symlink"),
+        pytest.param(replace_by_symlink, "a symbolic link", id="symlink"),
         pytest.param(
-            lambda path: path.symlink_to("no"), "ELOOP", id="dangling symlink"
+            lambda path: path.symlink_to("no"), "a symbolic link", id="dangling symlink"
         ),
-        pytest.param(os.mkfifo, "EINVAL", id="FIFO"),
-        pytest.param(Path.mkdir, "EISDIR", id="directory"),
+        pytest.param(os.mkfifo, "a FIFO", id="FIFO"),
+        pytest.param(Path.mkdir, "a directory", id="directory"),
     ],
 )
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "new"])
-def test_refused(
+def test_passed_over(
     segment: SegmentFile,
     replace: Callable[[Path], object],
     expected: str,
@@ -358,18 +358,37 @@ def test_refused(
     is_open: bool,
 ) -> None:
     """
-    What is no regular file is refused, does not block, and a link's target stays as is.
+    What is no regular file is passed over, told once, and a link's target stays as is.
     """
     segment.append(b"a\n")
+    first = segment.path
+    old = first.rename(first.with_name("old"))
     if not is_open:
         segment.close()
-    segment.path.unlink()
-    replace(segment.path)
-    target = segment.path.with_name("target")
+    replace(first)
+    target = first.with_name("target")
 
-    assert [expected] * 3 == [refusal(segment) for _ in range(3)]
-    assert not segment.path.with_name("no").exists()
+    assert [refusal(segment) for _ in range(3)] == ["taken"] * 3
+    assert segment.path.name == f"{first.stem}-2.log"
+    assert segment.path.read_bytes() == HEADER + b"a\n" * 3
+    assert [f"replaced by {expected}"] * is_open == [x.reason for x in segment.losses]
+    assert not first.with_name("no").exists()
     assert not target.exists() or target.read_bytes() == b""
+    assert old.read_bytes() == HEADER + b"a\n"
+
+
+@pytest.mark.parametrize("suffix", [".index", ".log.zst"])
+def test_closed_name_is_passed_over(segment: SegmentFile, suffix: str) -> None:
+    """
+    A name whose segment was closed is not used again: NAME-2, and then NAME-3.
+    """
+    names = []
+    for _ in range(3):
+        segment.append(b"a\n")
+        names.append(segment.path.stem)
+        segment.path.rename(segment.path.with_suffix(suffix))
+
+    assert [names[0], f"{names[0]}-2", f"{names[0]}-3"] == names
 
 
 @pytest.mark.parametrize("put", [os.mkfifo, Path.mkdir, Path.touch])
@@ -416,18 +435,160 @@ def test_trail_is_symlink(tmp_path: Path) -> None:
     ]
 
 
-def test_refused_then_repaired(segment: SegmentFile) -> None:
+def test_directory_in_the_way(segment: SegmentFile) -> None:
     """
-    Once what stood in the way is gone, the next append works.
+    Once what stood in the directory's place is gone, the next append works.
     """
     segment.append(b"a\n")
-    segment.path.unlink()
-    segment.path.mkdir()
-    refusal(segment)
-    segment.path.rmdir()
+    shutil.rmtree(segment.path.parent)
+    segment.path.parent.touch()
+    assert refusal(segment) == "ENOTDIR"
+    segment.path.parent.unlink()
     segment.append(b"b\n")
 
     assert segment.path.read_bytes() == HEADER + b"b\n"
+
+
+# --- what became of it is told
+
+
+def vanish(path: Path) -> None:
+    path.unlink()
+    path.touch()
+
+
+def move_directory(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("moved"))
+
+
+def swap_directory(path: Path) -> None:
+    move_directory(path)
+    path.parent.mkdir()
+
+
+@pytest.mark.parametrize("is_looked_at", [True, False], ids=["same day", "next day"])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(Path.unlink, "unlinked", id="unlinked"),
+        pytest.param(vanish, "unlinked", id="another in its place"),
+        pytest.param(
+            lambda path: os.truncate(path, len(HEADER)), "truncated", id="truncated"
+        ),
+        pytest.param(
+            lambda path: path.chmod(0o600), "mode changed from 0640 to 0600", id="chmod"
+        ),
+        pytest.param(move_directory, "the directory is gone", id="directory moved"),
+        pytest.param(
+            swap_directory,
+            "another directory stands in its place",
+            id="another directory",
+        ),
+    ],
+)
+def test_loss(
+    segment: SegmentFile,
+    set_clock: SetClock,
+    change: Callable[[Path], object],
+    expected: str,
+    *,
+    is_looked_at: bool,
+) -> None:
+    """
+    What became of the open file is told once, with what it was; by the next day too.
+    """
+    set_clock("2026-11-21T23:59:59")
+    segment.append(b"a\n")
+    path, inode = segment.path, segment.path.stat().st_ino
+    change(path)
+    if not is_looked_at:
+        set_clock("2026-11-22T00:00:00")
+    segment.append(b"b\n")
+    segment.append(b"c\n")
+
+    (loss,) = segment.losses
+    assert (expected, path, inode, len(HEADER) + 2) == (
+        loss.reason,
+        loss.path,
+        loss.inode,
+        loss.size,
+    )
+
+
+def test_rename_is_no_loss(segment: SegmentFile) -> None:
+    """
+    Rotation by rename is legal, and not told.
+    """
+    segment.append(b"a\n")
+    segment.path.rename(segment.path.with_name("rotated.log"))
+    segment.append(b"b\n")
+    segment.path.rename(segment.path.with_name("rotated-2.log"))
+    segment.path.touch()
+    segment.append(b"c\n")
+
+    assert segment.losses == []
+
+
+# --- half a line
+
+
+def test_covered_half_line(tmp_path: Path) -> None:
+    """
+    Half a line that a journal has the whole of is cut back, and not told.
+    """
+    asked = []
+
+    def covering(device: int, inode: int, size: int) -> int:
+        asked.append((device, inode, size))
+        return len(HEADER) + 2
+
+    segment = SegmentFile(tmp_path, "request", "day", covering)
+    segment.append(b"a\n")
+    with segment.path.open("ab") as file:
+        file.write(b"whole\nhalf a li")
+    status = segment.path.stat()
+    segment.append(b"b\n")
+    segment.close()
+
+    assert segment.path.read_bytes() == HEADER + b"a\nwhole\nb\n"
+    assert segment.losses == []
+    assert [(status.st_dev, status.st_ino, status.st_size)] == asked
+
+
+@pytest.mark.parametrize("length", [1, (1 << 16) - 1, 1 << 16, 200_000])
+def test_uncovered_half_line(segment: SegmentFile, length: int) -> None:
+    """
+    Half a line that no journal has is told with its place, however long it is.
+    """
+    segment.append(b"a\n")
+    with segment.path.open("ab") as file:
+        file.write(b"h" * length)
+    segment.append(b"b\n")
+
+    (loss,) = segment.losses
+    assert ("torn line", len(HEADER) + 2) == (loss.reason, loss.offset)
+    assert segment.path.read_bytes() == HEADER + b"a\n" + b"h" * length + b"\nb\n"
+
+
+def test_noted_before_it_is_written(segment: SegmentFile) -> None:
+    """
+    A write is noted before it is made, with all that it will make the file longer by.
+    """
+    noted = []
+
+    def note(device: int, inode: int, offset: int, length: int) -> None:
+        status = segment.path.stat()
+        assert (status.st_dev, status.st_ino, status.st_size) == (device, inode, offset)
+        noted.append((offset, length))
+
+    segment.append(b"a\n", note)
+    with segment.path.open("ab") as file:
+        file.write(b"half")
+    segment.append(b"b\n", note)
+
+    begin = len(HEADER) + 2
+    assert noted == [(0, begin), (begin + 4, 3)]
+    assert begin + 7 == segment.path.stat().st_size
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become somebody else")

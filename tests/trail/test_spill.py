@@ -1,14 +1,16 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.trail.crew import crew, outcomes
 from tests.trail.samples import event, locked, spill_of, threads, wait_for_lock
 
 from audit_mw.event import Spill
+from audit_mw.trail.entry import Entry
 from audit_mw.trail.reader import find_value, read_segment, segments
-from audit_mw.trail.record import StoredValue
+from audit_mw.trail.record import StoredValue, draft_event
 from audit_mw.trail.segment import SegmentFile
 from audit_mw.trail.spill import SpillFile
 
@@ -27,6 +29,13 @@ def spills(segment: SegmentFile) -> SpillFile:
     return SpillFile(segment)
 
 
+def entry(**changes: Any) -> Entry:
+    """Return a record on its way, with the values that it spills."""
+    whole = event(**changes)
+
+    return Entry(draft_event(whole), whole.spills)
+
+
 def stored(path: Path) -> list[bytes]:
     items = list(read_segment(path))
 
@@ -38,7 +47,7 @@ def test_values_and_whose(segment: SegmentFile, spills: SpillFile) -> None:
     A value is kept exactly, with time and id of the event that first had it.
     """
     exact = bytes(range(256)) * 4
-    spills.append(event(spills=(spill_of(exact), spill_of(b""))))
+    spills.append([entry(spills=(spill_of(exact), spill_of(b"")))])
 
     first, empty = read_segment(segment.path)
     assert isinstance(first, StoredValue)
@@ -54,7 +63,7 @@ def test_nothing_to_spill(segment: SegmentFile, spills: SpillFile) -> None:
     """
     An event without values leaves no segment of values behind.
     """
-    spills.append(event())
+    spills.append([entry()])
 
     assert not segment.path.parent.exists()
 
@@ -63,8 +72,8 @@ def test_once_a_segment(segment: SegmentFile, spills: SpillFile) -> None:
     """
     A value that the segment has from us is not written again.
     """
-    spills.append(event(spills=(spill_of(b"a"), spill_of(b"b"))))
-    spills.append(event(spills=(spill_of(b"b"), spill_of(b"c"), spill_of(b"a"))))
+    spills.append([entry(spills=(spill_of(b"a"), spill_of(b"b")))])
+    spills.append([entry(spills=(spill_of(b"b"), spill_of(b"c"), spill_of(b"a")))])
 
     assert stored(segment.path) == [b"a", b"b", b"c"]
 
@@ -73,7 +82,7 @@ def test_once_an_event(segment: SegmentFile, spills: SpillFile) -> None:
     """
     A value that one event has twice is written once.
     """
-    spills.append(event(spills=(spill_of(b"a"), spill_of(b"a"))))
+    spills.append([entry(spills=(spill_of(b"a"), spill_of(b"a")))])
 
     assert stored(segment.path) == [b"a"]
 
@@ -83,9 +92,9 @@ def test_remembers_so_many(segment: SegmentFile, spills: SpillFile) -> None:
     Of 4,097 digests the first is forgotten and its value written again; no other is.
     """
     all_ = tuple(spill_of(b"%d" % number) for number in range(4097))
-    spills.append(event(spills=all_))
-    spills.append(event(spills=all_[1:]))
-    spills.append(event(spills=all_[:1]))
+    spills.append([entry(spills=all_)])
+    spills.append([entry(spills=all_[1:])])
+    spills.append([entry(spills=all_[:1])])
 
     assert [*(s.value for s in all_), b"0"] == stored(segment.path)
 
@@ -109,12 +118,12 @@ def test_another_file(
     """
     Another file has none of our values, so each that is named is written to it.
     """
-    spills.append(event(spills=(spill_of(b"a"), spill_of(b"b"))))
+    spills.append([entry(spills=(spill_of(b"a"), spill_of(b"b")))])
     if closed:
         segment.close()
     change(segment.path)
-    spills.append(event(spills=(spill_of(b"a"),)))
-    spills.append(event(spills=(spill_of(b"b"), spill_of(b"a"))))
+    spills.append([entry(spills=(spill_of(b"a"),))])
+    spills.append([entry(spills=(spill_of(b"b"), spill_of(b"a")))])
 
     assert stored(segment.path) == [b"a", b"b"]
 
@@ -123,9 +132,9 @@ def test_rotated_while_it_waits(segment: SegmentFile, spills: SpillFile) -> None
     """
     Values left out for a file that is rotated before the append go to the new one.
     """
-    spills.append(event(spills=(spill_of(b"a"),)))
-    again = event(spills=(spill_of(b"a"), spill_of(b"b")))
-    with locked(segment.path) as unlock, threads(lambda: spills.append(again)):
+    spills.append([entry(spills=(spill_of(b"a"),))])
+    again = entry(spills=(spill_of(b"a"), spill_of(b"b")))
+    with locked(segment.path) as unlock, threads(lambda: spills.append([again])):
         wait_for_lock(segment.path)
         segment.path.rename(segment.path.with_name("rotated.log"))
         unlock()
@@ -154,8 +163,8 @@ def test_failed_append_is_not_remembered(
     """
     segment.path.parent.touch()
     with pytest.raises(NotADirectoryError):
-        spills.append(event(spills=(spill_of(b"a"),)))
+        spills.append([entry(spills=(spill_of(b"a"),))])
     segment.path.parent.unlink()
-    spills.append(event(spills=(spill_of(b"a"),)))
+    spills.append([entry(spills=(spill_of(b"a"),))])
 
     assert stored(segment.path) == [b"a"]

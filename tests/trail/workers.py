@@ -3,28 +3,39 @@
 # `python -m tests.trail.workers TASK ARGUMENT...` says "ready", waits for a line, does
 # the task, and writes what it returns as JSON. Nothing here asserts: tests do.
 import errno
-import fcntl
 import json
 import os
+import re
 import resource
 import signal
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from tests.trail.samples import event, open_files, spill_of
+from tests.trail.samples import (
+    begin,
+    event,
+    make_writer,
+    nth,
+    open_files,
+    put_on_record,
+    send,
+    settled,
+    spill_of,
+)
 
-import audit_mw.ids
+from audit_mw import ids as audit_ids
 from audit_mw.config import Config
 from audit_mw.errors import AuditError, AuditUnavailable
+from audit_mw.event import Event
 from audit_mw.ids import EventIds
-from audit_mw.trail import segment, spill, writer
+from audit_mw.trail import entry, journal, place, pool, pump, receipt, slots, writer
 from audit_mw.trail.key import load_key
+from audit_mw.trail.place import Place
 from audit_mw.trail.reader import read_segment
 from audit_mw.trail.record import VALUES, encode_value_line
 from audit_mw.trail.segment import SegmentFile
@@ -33,19 +44,34 @@ from audit_mw.trail.writer import Writer
 _LINE = b"a line\n"
 
 
-def _errno(error: BaseException | None) -> str:
-    number = error.errno if isinstance(error, OSError) else None
+# What a request runs before it hands over to the writer's thread.
+WATCHED = {
+    module.__file__
+    for module in (writer, place, pool, slots, entry, pump, journal, receipt, audit_ids)
+}
+_NAMED = re.compile(r"takes no record: (\w+)")
 
-    return errno.errorcode.get(number or 0, repr(error))
+
+def _errno(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, repr(error))
+    named = _NAMED.search(str(error))
+
+    return named[1] if named else repr(error)
+
+
+def segment_of(writer: Writer, stream: str) -> Path:
+    """Return where a writer appends the records of a stream."""
+    assert writer._pump
+
+    return writer._pump.files.segments[stream].path
 
 
 def _attempt(action: Callable[..., object], *arguments: object) -> str:
     """Return the name of the error that `action` ended with, or nothing."""
     try:
         action(*arguments)
-    except AuditUnavailable as error:
-        return _errno(error.__cause__)
-    except OSError as error:
+    except (AuditUnavailable, OSError) as error:
         return _errno(error)
 
     return ""
@@ -91,30 +117,30 @@ def append_as_nobody(trail: str) -> list[object]:
 
 def commit(trail: str, times: str) -> str:
     """Commit `times` events; return the instance."""
-    counting = Writer(Path(trail), "day")
+    counting = make_writer(Path(trail), max_slots=1024)
     for number in range(int(times)):
-        counting.commit(event(instance=counting.instance, micros=number))
+        counting.commit(nth(number, instance=counting.instance))
 
     return counting.instance
 
 
 def commit_spills(trail: str, times: str) -> None:
     """Commit events that spill."""
-    spilling = Writer(Path(trail), "day")
+    spilling = make_writer(Path(trail))
     for number in range(int(times)):
-        value = b"value %d" % number
-        spilled = spill_of(value)
-        spilling.commit(event(instance=spilling.instance, spills=(spilled,)))
+        spilled = spill_of(b"value %d" % number)
+        spilling.commit(nth(number, instance=spilling.instance, spills=(spilled,)))
 
 
-def commit_until_killed(trail: str, noted: str) -> None:
-    """Commit long records without end, and note in a file how many are committed."""
-    endless = Writer(Path(trail), "day")
-    long = event(instance=endless.instance, path=b"/" + b"a" * (1 << 16))
+def record_until_killed(trail: str, noted: str) -> None:
+    """Record long requests without end; note in a file how many were answered."""
+    endless = make_writer(Path(trail))
+    long = b"/" + b"a" * (1 << 14)
     with Path(noted).open("wb", buffering=0) as file:
         count = 0
         while True:
-            endless.commit(long)
+            whole = nth(count, instance=endless.instance, path=long)
+            put_on_record(endless, whole)
             count += 1
             os.pwrite(file.fileno(), b"%d" % count, 0)
 
@@ -127,37 +153,47 @@ def append_until_killed(trail: str) -> None:
         file.append(long)
 
 
-def commit_and_hold(trail: str, times: str) -> list[str]:
-    """Commit events, hold those that fail, as a recorder does; return the errors."""
-    holding = Writer(Path(trail), "day")
+def commit_in_turn(trail: str, times: str) -> list[str]:
+    """
+    Commit events, each when the one before is down or failed; then wait for all.
+
+    Return the error that each met at first, or nothing.
+    """
+    failing = make_writer(Path(trail))
     errors = []
     for number in range(int(times)):
-        committed = event(instance=holding.instance, micros=number)
-        errors.append(_attempt(holding.commit, committed))
-        if errors[-1]:
-            holding.hold(committed)
+        committed = nth(number, instance=failing.instance)
+        errors.append(_taken(failing, committed) or _attempt(failing.flush))
+    settled(failing)
 
     return errors
 
 
+def _taken(failing: Writer, committed: Event) -> str:
+    error = ""
+    while said := _attempt(failing.commit, committed):
+        error = error or said
+
+    return error
+
+
 def commit_beyond_limit(trail: str) -> dict[str, Any]:
     """Commit while the size of files is limited, so that a real write is short."""
-    limited = Writer(Path(trail), "day")
-    sizes = []
-    errors = []
+    limited = make_writer(Path(trail))
+    sizes: list[int] = []
+    errors: list[str] = []
 
     def attempt(number: int) -> None:
-        committed = event(instance=limited.instance, micros=number)
-        errors.append(_attempt(limited.commit, committed))
-        if errors[-1]:
-            limited.hold(committed)
-        sizes.append(limited._segments["request"].path.stat().st_size)
+        limited.commit(nth(number, instance=limited.instance))
+        errors.append(_attempt(limited.flush))
+        sizes.append(segment_of(limited, "request").stat().st_size)
 
     attempt(0)
     resource.setrlimit(resource.RLIMIT_FSIZE, (sizes[0] + 100, -1))
     attempt(1)
     ready = _attempt(limited.ready)
     resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+    settled(limited)
     attempt(2)
 
     return {"errors": errors, "sizes": sizes, "ready": ready}
@@ -165,7 +201,7 @@ def commit_beyond_limit(trail: str) -> dict[str, Any]:
 
 def commit_while_forking(trail: str, forks: str) -> list[int]:
     """Fork while another thread commits; return the children's exit codes."""
-    shared = Writer(Path(trail), "day")
+    shared = make_writer(Path(trail))
     stop = threading.Event()
 
     def commit_on() -> None:
@@ -183,17 +219,20 @@ def commit_while_forking(trail: str, forks: str) -> list[int]:
 
 def commit_in_both(trail: str, times: str) -> list[Any]:
     """
-    Commit, fork, and commit in both.
+    Begin a request, commit, fork, and go on in both.
 
     Return the parent's instance, the child's exit code, and which files of the trail
     another child has open.
     """
-    both = Writer(Path(trail), "day")
-    both.commit(event(instance=both.instance))
-    both.hold(event(instance=both.instance))
-    child = _fork(both, EventIds(), int(times))
-    for _ in range(int(times) - 2):
-        both.commit(event(instance=both.instance))
+    both = make_writer(Path(trail))
+    whole = nth(0, instance=both.instance)
+    place = begin(both, whole)
+    both.commit(nth(1, instance=both.instance))
+    child = _fork(both, EventIds(), int(times), place)
+    for number in range(int(times) - 2):
+        both.commit(nth(number + 2, instance=both.instance))
+    send(place, whole)
+    place.sent()
 
     return [both.instance, _wait(child), _inherited(trail)]
 
@@ -222,93 +261,84 @@ def _inherited(trail: str) -> Any:
 
 def fork_at_each_line(trail: str) -> list[str]:
     """
-    Fork before each line that a commit runs; return where a child did not do well.
+    Fork before each line that a request runs; return where a child did not do well.
 
     What a child finds is what it would find had another thread forked just there.
     """
-    forked = Writer(Path(trail), "day")
+    forked = make_writer(Path(trail), max_slots=16)
     ids = EventIds()
-    watched = {module.__file__ for module in (segment, spill, writer, audit_mw.ids)}
     children: dict[int, str] = {}
-    seen: Counter[tuple[CodeType, int]] = Counter()
+    seen: set[tuple[CodeType, int]] = set()
 
     def trace(frame: FrameType, what: str, _argument: object) -> Any:
         code, line = frame.f_code, frame.f_lineno
-        if code.co_filename not in watched:
+        if code.co_filename not in WATCHED:
             return None
-        seen[code, line] += what == "line"
-        if what == "line" and seen[code, line] <= 3:
+        if what == "line" and (code, line) not in seen:
+            seen.add((code, line))
             name = f"{Path(code.co_filename).name}:{line}"
             children[_fork(forked, ids)] = name
         return trace
 
     sys.settrace(trace)
     try:
-        _commit_in_all_ways(forked, ids)
+        _record_in_all_ways(forked, ids)
     finally:
         sys.settrace(None)
+    forked.close()
 
     return [where for child, where in children.items() if _wait(child)] or [
         f"{len(children)} forks"
     ]
 
 
-def interrupt_after_each_call(trail: str) -> list[Any]:
+def interrupt_after_each_call(trail: str) -> int:
     """
-    Break a commit off behind each call that it makes, as a signal's handler may.
+    Break a request off behind each call that it makes, as a signal's handler may.
 
-    Return after which the lock stayed locked, and how many they were.
+    Return how many were broken off. Each is followed by one that is not.
     """
-    interrupted = Writer(Path(trail), "day")
-    watched = {module.__file__ for module in (segment, spill, writer)}
-    left: list[str] = []
-    where = "the start"
+    interrupted = make_writer(Path(trail), max_slots=1024)
     reached = wanted = 0
+    is_broken = True
 
     def interrupt(frame: FrameType, what: str, _called: object) -> None:
-        nonlocal reached, where
-        if what == "c_return" and frame.f_code.co_filename in watched:
+        nonlocal reached, is_broken
+        if what == "c_return" and frame.f_code.co_filename in WATCHED:
             reached += 1
             if reached == wanted:
-                where = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+                is_broken = True
                 raise KeyboardInterrupt
 
-    while where:
-        interrupted.commit(event(instance=interrupted.instance))
-        reached, where = 0, ""
+    while is_broken:
+        put_on_record(interrupted, nth(2 * wanted, instance=interrupted.instance))
+        reached, is_broken = 0, False
         wanted += 1
+        whole = nth(2 * wanted - 1, instance=interrupted.instance)
         with suppress(KeyboardInterrupt):
             sys.setprofile(interrupt)
-            interrupted.commit(event(instance=interrupted.instance))
+            put_on_record(interrupted, whole)
         sys.setprofile(None)
-        if not _is_free(interrupted._segments["request"].path):
-            left.append(where)
 
-    return [*left, wanted - 1]
+    return wanted - 1
 
 
-def _is_free(path: Path) -> bool:
-    with path.open("rb") as file, suppress(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
-
-
-def _commit_in_all_ways(forked: Writer, ids: EventIds) -> None:
-    for round_ in range(3):
-        spilled = spill_of(b"%d" % round_)
+def _record_in_all_ways(forked: Writer, ids: EventIds) -> None:
+    large = (spill_of(b"a" * 80_000),)
+    for number, spills in enumerate([(), (spill_of(b"b"),), large]):
         ids.make()
-        forked.commit(event(instance=forked.instance, spills=(spilled,)))
-        for stream in ("request", "values"):
-            path = forked._segments[stream].path
-            path.rename(path.with_name(f"{round_}.log"))
-    forked.hold(event(instance=forked.instance))
-    forked.ready()
+        whole = nth(number, instance=forked.instance, spills=spills)
+        put_on_record(forked, whole)
+        forked.commit(nth(number + 3, instance=forked.instance))
+    begin(forked, nth(6, instance=forked.instance)).drop()
+    forked.flush()
     forked.close()
     forked.open()
 
 
-def _fork(forked: Writer, ids: EventIds, count: int = 1) -> int:
+def _fork(
+    forked: Writer, ids: EventIds, count: int = 1, place: Place | None = None
+) -> int:
     before = forked.instance
     child = os.fork()
     if child:
@@ -316,10 +346,14 @@ def _fork(forked: Writer, ids: EventIds, count: int = 1) -> int:
     code = 1
     with suppress(BaseException):
         sys.settrace(None)
-        signal.alarm(20)  # for a lock that nobody will open
+        signal.alarm(60)  # for a lock that nobody will open
         ids.make()
-        for _ in range(count):
-            forked.commit(event(instance=forked.instance))
+        if place is not None:  # its parent's, so it takes nothing
+            send(place, nth(0, instance=before, status=500))
+            place.sent()
+        for number in range(count):
+            forked.commit(nth(number, instance=forked.instance))
+        forked.close()
         code = int(forked.instance == before)
     os._exit(code)
 
@@ -393,17 +427,17 @@ TASKS: dict[str, Callable[..., object]] = {
         append_until_killed,
         append_when_told,
         commit,
-        commit_and_hold,
         commit_beyond_limit,
         commit_in_both,
+        commit_in_turn,
         commit_spills,
-        commit_until_killed,
         commit_while_forking,
         fork_at_each_line,
         interrupt_after_each_call,
         make_ids,
         make_key,
         read,
+        record_until_killed,
         refuse_key,
     )
 }

@@ -4,8 +4,12 @@
 # use or a file that cannot be read.
 import click
 
+from audit_mw.cli.close import close
 from audit_mw.cli.decode import decode
+from audit_mw.cli.expire import expire
+from audit_mw.cli.recover import recover
 from audit_mw.cli.tail import tail
+from audit_mw.cli.verify import verify
 
 __all__ = ["main"]
 
@@ -13,8 +17,8 @@ __all__ = ["main"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="audit-mw")
 def main() -> None:
-    """Read an audit trail."""
+    """Read an audit trail, check it, and keep it."""
 
 
-main.add_command(tail)
-main.add_command(decode)
+for _command in (tail, decode, verify, recover, close, expire):
+    main.add_command(_command)

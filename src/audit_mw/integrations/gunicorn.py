@@ -5,7 +5,8 @@ A configuration of gunicorn that audits whatever it serves, with no change of co
 
 gunicorn takes one configuration, so yours is read from here: `gunicorn.conf.py` in the
 directory where gunicorn starts, as it would be without -c, or the file that
-AUDIT_MW_GUNICORN_CONFIG names. The hooks in it are called after ours.
+AUDIT_MW_GUNICORN_CONFIG names. The hooks in it are called after ours, `worker_exit`
+before it.
 """
 
 import importlib.util
@@ -18,7 +19,7 @@ from audit_mw.config import Config
 from audit_mw.errors import ConfigError
 from audit_mw.integrations import gunicorn_worker
 
-__all__ = ["on_reload", "post_worker_init", "when_ready"]
+__all__ = ["on_reload", "post_worker_init", "when_ready", "worker_exit"]
 
 VARIABLE = "AUDIT_MW_GUNICORN_CONFIG"
 _USUAL = "gunicorn.conf.py"  # what gunicorn reads when it is given none
@@ -57,6 +58,12 @@ def post_worker_init(worker: Any) -> None:
     """Put the trail around the application that a worker has just loaded."""
     gunicorn_worker.post_worker_init(worker)
     _then_theirs("post_worker_init", worker)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Write what a worker that ends has on record; our hook comes last here."""
+    _then_theirs("worker_exit", server, worker)
+    gunicorn_worker.worker_exit(server, worker)
 
 
 def when_ready(server: Any) -> None:

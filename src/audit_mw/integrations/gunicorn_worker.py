@@ -1,8 +1,8 @@
 """
-The hook of gunicorn that audits what a worker serves, for a configuration of your own.
+The hooks of gunicorn that audit what a worker serves, for a configuration of your own.
 
     # gunicorn.conf.py
-    from audit_mw.integrations.gunicorn_worker import post_worker_init
+    from audit_mw.integrations.gunicorn_worker import post_worker_init, worker_exit
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from audit_mw.errors import ConfigError
 from audit_mw.integrations.application import audited
 from audit_mw.wsgi import WsgiAuditMiddleware
 
-__all__ = ["post_worker_init"]
+__all__ = ["post_worker_init", "worker_exit"]
 
 
 def post_worker_init(worker: Any) -> None:
@@ -29,6 +29,14 @@ def post_worker_init(worker: Any) -> None:
     application = audited(getattr(worker, place), named)
     _check(worker, application, named)
     setattr(worker, place, application)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Write what a worker that ends has on record."""
+    for place in ("asgi", "wsgi"):
+        application = getattr(worker, place, None)
+        if isinstance(application, (AsgiAuditMiddleware, WsgiAuditMiddleware)):
+            application.close_trail()
 
 
 def _check(worker: Any, application: Any, named: str) -> None:

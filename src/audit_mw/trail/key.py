@@ -12,7 +12,7 @@ from pathlib import Path
 from audit_mw.config import Config
 from audit_mw.errors import ConfigError
 from audit_mw.option_readers import KEY_BYTES
-from audit_mw.trail.segment import make_directory
+from audit_mw.trail.segment import make_directory, sync_directory
 
 __all__ = ["KEY_NAME", "load_key"]
 
@@ -83,13 +83,5 @@ def _make(path: Path) -> None:
             os.link(new, path)
     finally:
         new.unlink()
-    _sync(path.parent)
-
-
-def _sync(directory: Path) -> None:
     # Until then a loss of power can leave the lines, but not the key of their digests.
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync_directory(path.parent)

@@ -17,9 +17,11 @@ import orjson
 
 from audit_mw.errors import DamagedRecord
 from audit_mw.event import (
+    DELIVERY,
     JsonText,
     Opaque,
     Param,
+    Params,
     Redacted,
     Rest,
     Spilled,
@@ -31,12 +33,18 @@ from audit_mw.event import (
 from audit_mw.trail.encoding import decode_text, encode_text
 
 __all__ = [
+    "PENDING",
     "decode_details",
     "decode_params",
     "encode_details",
     "encode_param",
     "encode_params",
 ]
+
+
+# Stands for DELIVERY until it is known. The coder never writes "%" before "{" but for
+# what is ours, so no client can type it.
+PENDING = b"%{delivery}"
 
 
 def _string(text: Text) -> bytes:
@@ -72,7 +80,9 @@ def encode_param(param: Param) -> bytes:
 
 def encode_params(params: tuple[Param, ...]) -> bytes:
     """Return column 21; no params are `[]`."""
-    return b"[%s]" % b",".join(map(encode_param, params))
+    coded = params.coded if isinstance(params, Params) else None
+
+    return b"[%s]" % b",".join(map(encode_param, params) if coded is None else coded)
 
 
 def _value(value: Value) -> bytes:
@@ -282,6 +292,8 @@ def _key(key: str) -> bytes:
 
 
 def _detail(value: object) -> bytes:
+    if value is DELIVERY:
+        return b'"%s"' % PENDING
     if isinstance(value, (bytes, tuple)):
         return _string(value)
     if isinstance(value, bool) or value is None:

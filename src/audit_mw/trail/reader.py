@@ -3,13 +3,17 @@
 # A damaged line is named with its file, line, offset and reason, and reading goes on
 # behind it; nothing is skipped silently. Memory is flat: one line at a time, and a
 # line longer than any that a writer makes is damage, not a reason to hold it.
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from audit_mw.errors import DamagedRecord
 from audit_mw.event import STREAMS, Event
+from audit_mw.trail.archive import UNREADABLE, ArchiveFile, open_segment
+from audit_mw.trail.index import read_index
+from audit_mw.trail.names import SegmentName
 from audit_mw.trail.record import (
     VALUES,
     Record,
@@ -21,11 +25,13 @@ from audit_mw.trail.record import (
 
 __all__ = [
     "Damage",
+    "Line",
     "Position",
     "find_value",
     "read_events",
     "read_lines",
     "read_segment",
+    "scan_lines",
     "segments",
 ]
 
@@ -57,9 +63,74 @@ class Position:
     offset: int = 0
 
 
+class Line(NamedTuple):
+    """
+    A line of a segment: where it is, its bytes, and what they mean.
+
+    `item` is None for a header. Of a line too long to be one, and of an archive that
+    does not decompress, `text` has not all.
+    """
+
+    number: int
+    offset: int
+    text: bytes
+    item: Record | StoredValue | Damage | None
+
+
+# --- which there are
+
+
 def segments(trail: Path, stream: str) -> list[Path]:
-    """Return the segments of a stream, the oldest first."""
-    return sorted((trail / stream).glob("*.log"))
+    """
+    Return the segments of a stream, the oldest first.
+
+    Active, closed, renamed and compressed ones alike. One that is being closed, or
+    whose closing was cut short, is there once.
+    """
+    try:
+        paths = [path for path in (trail / stream).iterdir() if _is_segment(path)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    paths.sort(key=lambda path: SegmentName(path.name).order)
+    archives = set(_unfinished(paths))
+
+    return [path for path in paths if path not in archives]
+
+
+def _is_segment(path: Path) -> bool:
+    # A FIFO would be waited for, and a link leads to what is no part of the trail.
+    return SegmentName(path.name).is_segment and stat.S_ISREG(path.lstat().st_mode)
+
+
+def _unfinished(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the archives of segments that are there as well: those may have grown."""
+    names = {path.name for path in paths}
+    for path in paths:
+        name = SegmentName(path.name)
+        if name.is_packed and _is_archive_of_one(path, names):
+            yield path
+
+
+def _is_archive_of_one(archive: Path, names: Iterable[str]) -> bool:
+    try:
+        index = read_index(archive)
+        if index is None or index.segment not in names:
+            return False
+        segment = archive.with_name(index.segment)
+        return index.is_of(segment.stat()) and _begin_alike(archive, segment)
+    except (*UNREADABLE, OSError):
+        return False
+
+
+def _begin_alike(archive: Path, segment: Path) -> bool:
+    # An inode that is free is soon another file's.
+    with open_segment(archive) as closed, segment.open("rb") as file:
+        begin = closed.read(_STEP)
+
+        return begin == file.read(len(begin))
+
+
+# --- what is in them
 
 
 def read_events(path: Path) -> Iterator[Event]:
@@ -75,8 +146,9 @@ def read_segment(path: Path) -> Iterator[Record | StoredValue | Damage]:
 
     Raises:
         OSError: the file cannot be read.
+        MissingExtra: it is closed, and there is no zstd.
     """
-    with path.open("rb") as file:
+    with open_segment(path) as file:
         yield from read_lines(file, path, Position())
 
 
@@ -92,31 +164,86 @@ def read_lines(
         at: where to begin, at the start of a line; moves on with each line.
         until: the offset at which to stop; None: the end of the file.
     """
+    for line in scan_lines(file, path, at, until):
+        if line.item is not None:
+            yield line.item
+
+
+def scan_lines(
+    file: BinaryIO, path: Path, at: "Position", until: int | None = None
+) -> Iterator[Line]:
+    """
+    Yield each further line of an open segment, headers as well.
+
+    Args:
+        file, path, at, until: as those of `read_lines`. A line in which `until` lies
+            is read to `until`.
+    """
     # The header says what the lines are, wherever the file was carried; without one
     # the name of its directory has to do.
     stream = path.parent.name
     file.seek(at.offset)
     while until is None or at.offset < until:
         limit = _VALUE_BYTES if stream == VALUES else _RECORD_BYTES
-        text = file.readline(limit)
+        begin = Position(at.line + 1, at.offset)
+        try:
+            text = _read_line(file, at, limit, until)
+        except UNREADABLE as error:
+            reason = f"the archive cannot be read: {error}"
+            yield Line(begin.line, begin.offset, b"", _damage(path, begin, reason))
+            if not _skip_frame(file, at):
+                break
+            continue
         if not text:
             break
-        offset, at.offset, at.line = at.offset, at.offset + len(text), at.line + 1
-        if len(text) == limit:
-            at.offset += _skip_line(file, text)
-            yield Damage(path, at.line, offset, f"longer than any line: {limit} bytes")
-            continue
-        if at.line == 1:
+        if begin.line == 1:
             stream = _HEADERS.get(text, stream)
-            if text not in _HEADERS:
-                yield Damage(path, at.line, offset, _foreign(text))
-        if not text.startswith(b"#"):
-            try:
-                yield decode_value_line(text) if stream == VALUES else decode_line(text)
-            except DamagedRecord as error:
-                yield Damage(path, at.line, offset, error.reason)
-        elif at.line > 1:
-            yield Damage(path, at.line, offset, "a header that is not the first line")
+        for item in _items(text, stream, limit, begin.line):
+            if isinstance(item, str):
+                damage = _damage(path, begin, item)
+                yield Line(begin.line, begin.offset, text, damage)
+            else:
+                yield Line(begin.line, begin.offset, text, item)
+
+
+def _damage(path: Path, at: Position, reason: str) -> Damage:
+    return Damage(path, at.line, at.offset, reason)
+
+
+def _read_line(file: BinaryIO, at: Position, limit: int, until: int | None) -> bytes:
+    """Return the next line, or as much of it as may be held; move on behind it."""
+    size = limit if until is None else min(limit, until - at.offset)
+    text = file.readline(size)
+    skipped = _skip_line(file, text) if len(text) == limit else 0
+    if text:
+        at.line, at.offset = at.line + 1, at.offset + len(text) + skipped
+
+    return text
+
+
+def _items(
+    text: bytes, stream: str, limit: int, line: int
+) -> Iterator[Record | StoredValue | str | None]:
+    """Yield what a line is; a text is what is wrong with it."""
+    if len(text) == limit:
+        yield f"longer than any line: {limit} bytes"
+        return
+    if line == 1 and text in _HEADERS:
+        yield None
+        return
+    if line == 1:
+        yield _foreign(text)
+    if not text.startswith(b"#"):
+        yield _decoded(text, stream)
+    elif line > 1:
+        yield "a header that is not the first line"
+
+
+def _decoded(text: bytes, stream: str) -> Record | StoredValue | str:
+    try:
+        return decode_value_line(text) if stream == VALUES else decode_line(text)
+    except DamagedRecord as error:
+        return error.reason
 
 
 def _skip_line(file: BinaryIO, text: bytes) -> int:
@@ -126,6 +253,17 @@ def _skip_line(file: BinaryIO, text: bytes) -> int:
         skipped += len(text)
 
     return skipped
+
+
+def _skip_frame(file: BinaryIO, at: Position) -> bool:
+    """Go on behind a frame of an archive that is damaged, if that can be found."""
+    behind = file.next_frame(at.offset) if isinstance(file, ArchiveFile) else None
+    if behind is None:
+        return False
+    at.line, at.offset = behind
+    file.seek(at.offset)
+
+    return True
 
 
 def _foreign(header: bytes) -> str:

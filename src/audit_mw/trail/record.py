@@ -28,6 +28,7 @@ from audit_mw.trail.encoding import (
     encode_word,
 )
 from audit_mw.trail.params import (
+    PENDING,
     decode_details,
     decode_params,
     encode_details,
@@ -49,7 +50,9 @@ __all__ = [
     "draft_event",
     "encode_value_line",
     "finish_line",
+    "finish_value_line",
     "header_line",
+    "mark_recovered",
 ]
 
 FORMAT = 1
@@ -74,13 +77,30 @@ DETAILS = {
     "joined": "the server folded repeated field lines into one",
     "reconstructed": "the server gave no raw path; `path` is coded again",
     "estimated": "`sent` was not counted but taken from a declared or file length",
+    "recovered": "appended from a journal, its segment gone: it may be there twice",
     "cut": "what a limit kept out of the values stream: count, len",
     "count": "how many, in a record that stands for several",
     "first": "time of the first of them",
     "last": "time of the last of them",
+    "segment": "the segment that was closed or removed, as stream/name",
+    "archive": "what it was closed into",
+    "records": "how many are in it",
+    "bytes": "how long it is, not compressed",
+    "sha256": "digest of these bytes",
     "traceback": "where an exception was raised, without values of locals",
     "sent_as": "[index, name, value] of params whose coding was not the plain one",
     "findings": "what was odd about the request",
+    "config": "digest of all options, the key by its id only",
+    "key_id": "which key made the keyed digests",
+    "version": "version of the service",
+    "python": "version of Python",
+    "audit_mw": "version of this package",
+    "servers": "server software that the process has loaded",
+    "clock": "what the kernel says of it: synchronised, error in microseconds, source",
+    "journal": "on what it lies: file_system, in_memory, with_trail",
+    "durability": "what a record outlives: the process, or the disk's power",
+    "boot_id": "which boot of the machine",
+    "uid": "as whom the process runs",
     "app": "what the application added",
 }
 _ORDER = {key: place for place, key in enumerate(DETAILS)}
@@ -162,6 +182,7 @@ VALUE_COLUMNS = (
 
 _BEFORE_SEQ = COLUMNS[1:4]
 _AFTER_SEQ = COLUMNS[5:-1]
+_PLACE_OF_DETAILS = [column.name for column in _AFTER_SEQ].index("details")
 _CHECK_LEN = 16
 
 
@@ -211,16 +232,44 @@ def _cells(event: Event, columns: tuple[Column, ...]) -> bytes:
     )
 
 
-def finish_line(draft: Draft, seq: int) -> bytes:
-    """Return the whole line, as it is appended."""
-    return _sign(b"%s\t%d\t%s" % (draft.before, seq, draft.after))
+def finish_line(draft: Draft, seq: int, delivery: str = "unknown") -> bytes:
+    """
+    Return the whole line, as it is appended.
+
+    Args:
+        draft: all that was known before.
+        seq: the number of the record.
+        delivery: stands where the draft left the delivery open.
+    """
+    after = finish_delivery(draft.after, delivery)
+
+    return _sign(b"%s\t%d\t%s" % (draft.before, seq, after))
+
+
+def finish_delivery(after: bytes, delivery: str) -> bytes:
+    """Return the part of a draft that holds the delivery, with `delivery` in it."""
+    return after.replace(PENDING, delivery.encode(), 1)
+
+
+def mark_recovered(draft: Draft) -> Draft:
+    """Return a draft that says that its segment was gone when it was recovered."""
+    cells = finish_delivery(draft.after, "unknown").split(b"\t")
+    place = _PLACE_OF_DETAILS
+    details = decode_details(cells[place]) | {"recovered": True}
+    cells[place] = _encode_details(details)
+
+    return draft._replace(after=b"\t".join(cells))
 
 
 def encode_value_line(time: int, event: str, spill: Spill) -> bytes:
     """Return the line of the values stream that keeps `spill`."""
+    return finish_value_line(encode_time(time) + b"\t" + encode_word(event), spill)
+
+
+def finish_value_line(stamp: bytes, spill: Spill) -> bytes:
+    """Return the same, from time and event as they stand in a line."""
     cells = (
-        encode_time(time),
-        encode_word(event),
+        stamp,
         VALUES.encode(),
         encode_number(len(spill.value)),
         spill.sha256.encode(),

@@ -4,20 +4,30 @@
 # whether the path still names the file that it has open, mends a torn tail, and makes
 # one write of whole lines. What does not go down whole is cut back.
 #
-# A segment is chosen by the clock at the append, under the lock, and never behind the
-# last name used: a clock that steps back must not write into a closed segment.
+# Rule 1: a segment is chosen by the clock at the append, under the lock, and never
+#         behind the last name used: a clock that steps back must not write into a
+#         closed segment.
+# Rule 2: a name that is taken by something that is no file of ours, or whose segment
+#         was closed, is passed over: NAME-2, NAME-3.
+# Rule 3: whatever became of a file that we had open is told (`Loss`), but for rotation
+#         by rename, which is legal.
+#
+# (Longer than 250 lines, since what is looked at and what is done under one lock are
+# one thing.)
 import errno
 import fcntl
 import os
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from audit_mw.trail.record import header_line
 
-__all__ = ["SegmentFile", "make_directory"]
+__all__ = ["Loss", "SegmentFile", "make_directory", "sync_directory"]
 
 _NAMES = {"day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H"}
 # Links are not followed: who can write to the directory must not choose where else
@@ -26,6 +36,37 @@ _DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _FILE_MODE = 0o640
 _DIRECTORY_MODE = 0o750
+_STEP = 1 << 16
+
+# (device, inode, offset, length) of a write that is about to be made.
+Noting = Callable[[int, int, int, int], None]
+# Tells of (device, inode, size) whether a journal has the whole of a half line there,
+# and from where on.
+Covering = Callable[[int, int, int], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """
+    What became of a file that records were appended to.
+
+    Args:
+        reason: unlinked, truncated, replaced, ...
+        path: where it was.
+        inode: which it was.
+        size: bytes that it had when it was last appended to.
+        offset: where half a line stands, if that is what it is about.
+    """
+
+    reason: str
+    path: Path
+    inode: int
+    size: int
+    offset: int | None = None
+
+
+def _no_cover(_device: int, _inode: int, _size: int) -> int | None:
+    return None
 
 
 class SegmentFile:
@@ -36,18 +77,35 @@ class SegmentFile:
         trail: the directory of the trail.
         stream: a name of STREAMS, or `values`.
         rotate: `day` or `hour`.
+        covering: tells whether a journal has the whole of a half line.
+        sync: make new names in directories durable.
     """
 
-    def __init__(self, trail: Path, stream: str, rotate: str) -> None:
+    def __init__(
+        self,
+        trail: Path,
+        stream: str,
+        rotate: str,
+        covering: Covering = _no_cover,
+        *,
+        sync: bool = False,
+    ) -> None:
         self._directory = trail / stream
         self._header = header_line(stream)
         self._format = _NAMES[rotate]
+        self._covering = covering
+        self._sync = sync
+        self._period = ""
         self._name = ""
         self._fd = -1
         self._inode: tuple[int, int] | None = None
+        self._home: tuple[int, int] | None = None
+        self._mode = 0
         self._size = 0
         self._opened = 0
-        self.appends = 0  # that worked
+        self._unsynced: list[tuple[int, bytes]] = []
+        self._is_suspect = False
+        self.losses: list[Loss] = []
 
     def current(self) -> int:
         """
@@ -63,24 +121,59 @@ class SegmentFile:
 
         return self._opened
 
-    def append(self, lines: bytes) -> int:
+    def append(self, lines: bytes, noting: Noting | None = None) -> int:
         """
         Append whole lines with one write; return the number of the file.
 
+        Args:
+            lines: each with its LF.
+            noting: is told of the write before it is made.
+
         Raises:
-            OSError: nothing of `lines` is in the file.
+            OSError: nothing of `lines` is in the file, or what is could not be cut.
         """
         while True:
             self._choose()
             with self._locked():
                 # Between the open and the lock it may have been rotated away.
-                if self._is_named():
-                    self._write(lines)
+                if self._is_ours():
+                    self._write(lines, noting)
                     return self._opened
+            self._sync_before_close()
             self.close()
+
+    def sync(self) -> None:
+        """
+        Make what was appended durable.
+
+        Raises:
+            OSError: the disk does not.
+        """
+        if self._fd < 0 or (self._sync and not self._unsynced):
+            return
+        if self._is_suspect:
+            self._write_again()
+        try:
+            os.fdatasync(self._fd)
+        except OSError:
+            self._is_suspect = True
+            raise
+        self._is_suspect = False
+        self._unsynced.clear()
+
+    def _write_again(self) -> None:
+        # After a write-back that failed the kernel takes the pages for clean, and the
+        # next sync would say that all is well though nothing of them is on the disk.
+        fd = os.open(f"/proc/self/fd/{self._fd}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            for offset, lines in self._unsynced:
+                os.pwrite(fd, lines, offset)
+        finally:
+            os.close(fd)
 
     def close(self) -> None:
         """Let go of the file; the next append opens it again."""
+        self._unsynced.clear()
         # Forgotten first: a child that is forked meanwhile must not close it again.
         fd, self._fd = self._fd, -1
         self._inode = None
@@ -92,33 +185,69 @@ class SegmentFile:
         """Where the segment is that was chosen last."""
         return self._directory / f"{self._name}.log"
 
+    # --- which file
+
     def _choose(self) -> None:
-        name = time.strftime(self._format, time.gmtime())
-        if name > self._name:
+        period = time.strftime(self._format, time.gmtime())
+        if period > self._period:
+            if self._fd >= 0:
+                self._is_ours()  # what became of the last one is told
+                self._sync_before_close()
             self.close()
-            self._name = name
-        if self._fd >= 0 and not self._is_named():
+            self._period = period
+        if self._fd >= 0 and not self._is_ours():
+            self._sync_before_close()
             self.close()
         if self._fd < 0:
             self._open()
 
+    def _sync_before_close(self) -> None:
+        """
+        Make durable what nobody could once the file is closed.
+
+        Raises:
+            OSError: the disk does not.
+        """
+        if self._unsynced:
+            self.sync()
+
     def _open(self) -> None:
-        make_directory(self._directory.parent)
-        make_directory(self._directory)
+        make_directory(self._directory.parent, sync=self._sync)
+        make_directory(self._directory, sync=self._sync)
         directory = os.open(self._directory, _DIRECTORY_FLAGS)
         try:
+            self._name = self._free_name()
             fd = os.open(self.path.name, _FLAGS, _FILE_MODE, dir_fd=directory)
+            try:
+                status = self._check(fd)
+            except OSError:
+                os.close(fd)
+                raise
+            self._home = _identity(os.fstat(directory))
         finally:
             os.close(directory)
-        try:
-            status = self._check(fd)
-        except OSError:
-            os.close(fd)
-            raise
         self._fd = fd
-        self._inode = status.st_dev, status.st_ino
+        self._inode = _identity(status)
+        self._mode = stat.S_IMODE(os.fstat(fd).st_mode)
         self._size = 0
         self._opened += 1
+        if self._sync and not status.st_size:
+            sync_directory(self._directory)
+
+    def _free_name(self) -> str:
+        """Return the first name of the period that is free, or a segment in use."""
+        for number in count(1):
+            name = self._period if number == 1 else f"{self._period}-{number}"
+            path = self._directory / f"{name}.log"
+            closed = path.with_suffix(".index"), path.with_suffix(".log.zst")
+            if any(os.path.lexists(each) for each in closed):
+                continue
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(path.lstat().st_mode):
+                    continue
+            break
+
+        return name
 
     def _check(self, fd: int) -> os.stat_result:
         status = os.fstat(fd)
@@ -129,15 +258,51 @@ class SegmentFile:
 
         return status
 
-    def _is_named(self) -> bool:
-        try:
-            status = self.path.lstat()
-        except FileNotFoundError:
-            return False
-        # One that shrank was truncated: what we wrote is no longer in it.
-        is_ours = self._inode == (status.st_dev, status.st_ino)
+    # --- what became of it
 
-        return is_ours and status.st_size >= self._size
+    def _is_ours(self) -> bool:
+        """Tell whether the path names the file that is open; note what else is so."""
+        try:
+            status: os.stat_result | None = self.path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            status = None
+        if status is None or self._inode != _identity(status):
+            reason = self._reason(status)
+            if reason is not None:
+                self._lose(reason)
+            return False
+        if status.st_size < self._size:
+            # What we wrote is no longer in it.
+            self._lose("truncated")
+            self._size = status.st_size
+            self._opened += 1  # another file, to whoever remembers what is in it
+        mode = stat.S_IMODE(status.st_mode)
+        if mode != self._mode:
+            self._lose(f"mode changed from {self._mode:04o} to {mode:04o}")
+            self._mode = mode
+
+        return True
+
+    def _reason(self, status: os.stat_result | None) -> str | None:
+        """Return what took the place of the open file; None for a rename."""
+        if not os.fstat(self._fd).st_nlink:
+            return "unlinked"
+        try:
+            home = self._directory.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return "the directory is gone"
+        if _identity(home) != self._home:
+            return "another directory stands in its place"
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            return f"replaced by {_KINDS.get(stat.S_IFMT(status.st_mode), 'a device')}"
+
+        return None
+
+    def _lose(self, reason: str, offset: int | None = None) -> None:
+        inode = self._inode[1] if self._inode else 0
+        self.losses.append(Loss(reason, self.path, inode, self._size, offset))
+
+    # --- under the lock
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -148,31 +313,74 @@ class SegmentFile:
         finally:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
 
-    def _write(self, lines: bytes) -> None:
-        size = os.fstat(self._fd).st_size
+    def _write(self, lines: bytes, noting: Noting | None) -> None:
+        size = self._mended(os.fstat(self._fd).st_size)
         if not size:
             lines = self._header + lines
         elif os.pread(self._fd, 1, size - 1) != b"\n":
-            # A process was killed inside of its write. Without this LF its half line
-            # would swallow ours.
+            # Without this LF half a line that could not be cut would swallow ours.
             lines = b"\n" + lines
         length = len(lines)
+        if noting is not None and self._inode is not None:
+            noting(*self._inode, size, length)
         whole = False
         try:
             whole = os.write(self._fd, lines) == length
         finally:
-            # A signal's handler may raise behind any call: what is down is counted
-            # without one between, and what is not counted is not down.
             if whole:
-                self.appends += 1
                 self._size = size + length
+                if self._sync:
+                    self._unsynced.append((size, lines))
             elif os.fstat(self._fd).st_size > size:
                 os.ftruncate(self._fd, size)
         if not whole:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
+    def _mended(self, size: int) -> int:
+        """Return the size without half a line that a journal has the whole of."""
+        if not size or self._inode is None:
+            return size
+        if os.pread(self._fd, 1, size - 1) == b"\n":
+            return size
+        begin = self._covering(*self._inode, size)
+        end = self._end_of_lines(begin or 0, size)
+        if begin is not None:
+            try:
+                os.ftruncate(self._fd, max(end, begin))
+            except OSError:  # it is append-only
+                self._lose("torn line", end)
+                return size
+            self._size = min(self._size, end)
+            return max(end, begin)
+        self._lose("torn line", end)
 
-def make_directory(path: Path) -> None:
+        return size
+
+    def _end_of_lines(self, start: int, size: int) -> int:
+        end = size
+        while end > start:
+            begin = max(start, end - _STEP)
+            at = os.pread(self._fd, end - begin, begin).rfind(b"\n")
+            if at >= 0:
+                return begin + at + 1
+            end = begin
+
+        return start
+
+
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def make_directory(path: Path, *, sync: bool = False) -> None:
     """Make a directory of the trail, with its mode, if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -182,3 +390,14 @@ def make_directory(path: Path) -> None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode | _DIRECTORY_MODE != mode:
         path.chmod(mode | _DIRECTORY_MODE)  # whatever the umask took away
+    if sync:
+        sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

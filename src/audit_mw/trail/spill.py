@@ -6,9 +6,9 @@
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from audit_mw.event import Event, Spill
-from audit_mw.trail.record import encode_value_line
-from audit_mw.trail.segment import SegmentFile
+from audit_mw.trail.entry import Entry
+from audit_mw.trail.record import finish_value_line
+from audit_mw.trail.segment import Noting, SegmentFile
 
 __all__ = ["SpillFile"]
 
@@ -28,35 +28,39 @@ class SpillFile:
         self._file = 0
         self._digests: OrderedDict[str, None] = OrderedDict()
 
-    def append(self, event: Event) -> None:
+    def append(self, entries: Iterable[Entry], noting: Noting | None = None) -> None:
         """
-        Append the values of `event` that the segment does not have from us yet.
+        Append the values of `entries` that the segment does not have from us yet.
 
         Raises:
             OSError: nothing was appended.
         """
-        new = event.spills
-        while new:
-            new = self._unknown(event.spills, self._segment.current())
-            lines = b"".join(
-                encode_value_line(event.time, event.event, spill) for spill in new
-            )
+        spilling = [entry for entry in entries if entry.spills]
+        new: dict[str, bytes] = {}
+        while spilling:
+            new = self._unknown(spilling, self._segment.current())
             # A segment that was rotated away under us does not hold what we left out.
-            if not new or self._segment.append(lines) == self._file:
+            if (
+                not new
+                or self._segment.append(b"".join(new.values()), noting) == self._file
+            ):
                 break
         self._remember(new)
 
-    def _unknown(self, spills: Iterable[Spill], file: int) -> tuple[Spill, ...]:
+    def _unknown(self, entries: Iterable[Entry], file: int) -> dict[str, bytes]:
         if file != self._file:
             self._file = file
             self._digests.clear()
 
-        new = {spill.sha256: spill for spill in spills}
+        return {
+            spill.sha256: finish_value_line(entry.stamp, spill)
+            for entry in entries
+            for spill in entry.spills
+            if spill.sha256 not in self._digests
+        }
 
-        return tuple(new[digest] for digest in new if digest not in self._digests)
-
-    def _remember(self, spills: Iterable[Spill]) -> None:
-        for spill in spills:
-            self._digests[spill.sha256] = None
+    def _remember(self, digests: Iterable[str]) -> None:
+        for digest in digests:
+            self._digests[digest] = None
         while len(self._digests) > _REMEMBERED:
             self._digests.popitem(last=False)

@@ -1,149 +1,330 @@
-# Events -> lines in files, first form: one write a line, under the lock, at once.
+# What the floors above have of the trail: a place for each request, and the state.
 #
-# This is the seam behind which the journal comes to stand. What the floors above rely
-# on: `ready` refuses when the last write failed and does not work again; after
-# `commit` returned the record is with the kernel; `hold` keeps, in memory, what could
-# not be written, and it is written before anything else as soon as that works.
-#
-# A seq is the number of the append: only one that worked counts, so a failure leaves
-# no gap.
+# Rule 1: nothing is opened before it must be: a server may still drop its privileges,
+#         or fork.
+# Rule 2: a forked child begins anew, with a journal and numbers of its own; what its
+#         parent has is its parent's.
+import atexit
 import errno
 import os
 import secrets
 import socket
-import threading
-from collections import deque
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakSet
 
+from audit_mw.config import Config
 from audit_mw.errors import AuditUnavailable
-from audit_mw.event import STREAMS, Event
+from audit_mw.event import Event
+from audit_mw.trail import journal as journals
+from audit_mw.trail.adoption import boot_id
 from audit_mw.trail.forks import in_child
-from audit_mw.trail.record import VALUES, draft_event, finish_line
-from audit_mw.trail.segment import SegmentFile
-from audit_mw.trail.spill import SpillFile
+from audit_mw.trail.journal import SUFFIX, Facts, Journal
+from audit_mw.trail.native import make_lock
+from audit_mw.trail.owner import acting_as, check_owner
+from audit_mw.trail.place import Place
+from audit_mw.trail.pump import Notes, Pump
+from audit_mw.trail.segment import make_directory
+from audit_mw.trail.slots import Geometry
 
-__all__ = ["Writer"]
+__all__ = ["JOURNALS", "Writer", "WriterState", "journal_directory", "open_writers"]
+
+JOURNALS = ".journal"  # in the trail, where no other directory is given
+_SMALL_HALF = 4 << 10
+_SMALL = 2048  # slots of a block
+_LARGE = 32  # small ones to a large one
+_SECONDS = 10.0  # until a close gives up on a disk that stalls
 
 _writers: "WeakSet[Writer]" = WeakSet()
 
 
-class Writer:
+@dataclass(frozen=True, slots=True)
+class WriterState:
     """
-    All streams of one trail, for this process.
+    How a writer is: what `audit_mw.health()` tells of a trail.
 
     Args:
-        trail: the directory; made when it is first needed.
-        rotate: `day` or `hour`.
+        trail: the directory.
+        state: ok, failing, refusing or stopped.
+        slots: how many the journal has.
+        free_slots: how many requests could begin now.
+        waiting: finished records that are in no segment yet.
+        oldest_waiting: seconds since the oldest of them was finished.
+        last_error: what the disk said, while it fails.
+        failing_since: seconds since it began to fail.
+        refused: requests that were refused and are not on record yet.
+        unrecorded: requests that were served unrecorded, likewise.
+        free_space: bytes, of the trail and of the journal.
+        level: what that asks for: ok, warn, no_debug or refuse.
     """
 
-    def __init__(self, trail: Path, rotate: str) -> None:
-        self._trail = trail
-        self._rotate = rotate
-        self._held: deque[Event] = deque()
+    trail: str
+    state: str
+    slots: int = 0
+    free_slots: int = 0
+    waiting: int = 0
+    oldest_waiting: float | None = None
+    last_error: str | None = None
+    failing_since: float | None = None
+    refused: int = 0
+    unrecorded: int = 0
+    free_space: dict[str, int] = field(default_factory=dict)
+    level: str = "ok"
+
+
+def journal_directory(config: Config) -> Path:
+    """Return where the journals of a trail are."""
+    return Path(config.journal_dir or Path(config.trail) / JOURNALS)
+
+
+class Writer:
+    """
+    The way into one trail, for this process.
+
+    Args:
+        config: the options; `trail` is made when it is first needed.
+        notes: makes the records of the system stream.
+        service: name of the service.
+    """
+
+    def __init__(self, config: Config, notes: Notes, service: str = "") -> None:
+        self._config = config
+        self._notes = notes
+        self._service = service
+        self._trail = Path(config.trail)
         self._begin_process()
         _writers.add(self)
 
     def _begin_process(self) -> None:
-        # Locks, descriptors and numbers belong to one process; a forked child that
-        # went on with its parent's would write the same seq twice.
-        self._lock = threading.Lock()
-        self._failed: OSError | None = None
-        self._segments = {
-            stream: SegmentFile(self._trail, stream, self._rotate)
-            for stream in (*STREAMS, VALUES)
-        }
-        self._spills = SpillFile(self._segments[VALUES])
-        boot = secrets.token_hex(4)
-        self.instance = f"{socket.gethostname()}:{os.getpid()}:{boot}"
+        # Locks, files and numbers belong to one process; a forked child that went on
+        # with its parent's would write the same seq twice.
+        self._gate = make_lock()
+        self._pump: Pump | None = None
+        self._last: dict[str, int] = {}
+        self._error: str | None = None
+        self._host = socket.gethostname()
+        self._boot = secrets.token_hex(4)
+        self._opened = 0
+        self.instance = f"{self._host}:{os.getpid()}:{self._boot}"
 
     def begin_child(self) -> None:
-        """Start anew in a forked child; what the parent holds is the parent's."""
-        self._close()  # without the lock, which may be locked for ever
-        self._held.clear()
+        """Start anew in a forked child."""
+        if self._pump is not None:
+            self._pump.forget()
         self._begin_process()
 
-    def open(self) -> None:
-        """
-        Open the segment of requests, so that a trail that cannot be is known at once.
-
-        Raises:
-            AuditUnavailable: it cannot be opened.
-        """
-        with self._lock:
-            self._probe()
+    # --- requests
 
     def ready(self) -> None:
         """
-        Return if a record can be written, as far as can be known before.
+        Return if a request may be served.
 
         Raises:
-            AuditUnavailable: the last write failed, and fails again.
+            AuditUnavailable: no record could be written.
         """
-        if self._failed is not None or self._held:
-            with self._lock:
-                self._write_held()
+        self._ready()
+
+    def _ready(self) -> Pump:
+        pump = self._pump
+        if pump is None or not pump.accepting:
+            pump = self._open()
+        if pump.refusal is not None:
+            raise AuditUnavailable(pump.refusal) from pump.error
+
+        return pump
+
+    def place(self) -> Place:
+        """
+        Return a place for the record of a request that begins.
+
+        Raises:
+            AuditUnavailable: there is none, or no record could be written.
+        """
+        while True:
+            pump = self._ready()
+            place = pump.place()
+            if place is None:
+                raise AuditUnavailable(
+                    f"the journal of {str(self._trail)!r} has no slot free beside its "
+                    f"reserve: {pump.pool.slots} requests run; raise max_slots"
+                )
+            # Asked again: a pump that ends says so first, and counts its places then.
+            if pump.accepting:
+                return place
+            place.drop()
 
     def commit(self, event: Event) -> None:
         """
-        Write an event, and what was held before it.
+        Take an event that happened outside of any request.
 
         Raises:
-            AuditUnavailable: nothing of `event` is in its segment.
+            AuditUnavailable: the trail cannot be opened.
         """
-        with self._lock:
-            self._write_held()
-            self._write(event)
+        pump = self._pump
+        if pump is None or not pump.accepting:
+            pump = self._open()
+        pump.note(event)
 
-    def hold(self, event: Event) -> None:
-        """Keep an event that could not be written until it can be."""
-        self._held.append(event)
+    # --- life
 
-    def close(self) -> None:
-        """Let go of all files; the next commit opens them again."""
-        with self._lock:
-            self._close()
+    def open(self) -> None:
+        """
+        Make journal and trail ready, so that a trail that cannot be is known at once.
 
-    def _close(self) -> None:
-        for segment in self._segments.values():
-            segment.close()
+        Raises:
+            AuditUnavailable: they cannot be opened.
+        """
+        self._ready()
 
-    def _write_held(self) -> None:
-        if self._failed is not None and not self._held:
-            self._probe()
-        while self._held:
-            self._write(self._held[0])
-            self._held.popleft()
+    def _open(self) -> Pump:
+        with self._gate:
+            pump = self._pump
+            if pump is not None and pump.accepting:
+                return pump
+            if pump is not None:
+                self._last = pump.journal.last
+            try:
+                pump = self._start()
+            except Exception as error:
+                raise self.blame(error) from error
+            self._pump = pump
+            self._error = None
 
-    def _probe(self) -> None:
-        # With nothing to write, a file that can be opened is all that can be known.
-        try:
-            self._segments["request"].current()
-        except OSError as error:
-            raise self._unavailable(error) from error
-        self._failed = None
+        return pump
 
-    def _write(self, event: Event) -> None:
-        segment = self._segments[event.stream]
-        try:
-            self._spills.append(event)
-            segment.append(finish_line(draft_event(event), segment.appends + 1))
-        except OSError as error:
-            raise self._unavailable(error) from error
-        self._failed = None
+    def _start(self) -> Pump:
+        check_owner(self._trail)
+        make_directory(self._trail, sync=self._config.durability == "disk")
+        with acting_as(self._trail):
+            pump = Pump(self._config, self._notes, self._make_journal, self._last)
+            try:
+                pump.files.segments["request"].current()
+            except BaseException:
+                pump.abandon()
+                raise
+        pump.note(self._notes.make(self.instance, "sys_startup", "SUCCESS", {}))
+        pump.start()
 
-    def _unavailable(self, error: OSError) -> AuditUnavailable:
-        self._failed = error
-        name = errno.errorcode.get(error.errno or 0, "unknown error")
+        return pump
 
-        return AuditUnavailable(
-            f"the trail {str(self._trail)!r} takes no record: {name}"
+    def _make_journal(self, last: dict[str, int]) -> Journal:
+        directory = journal_directory(self._config)
+        make_directory(directory, sync=self._config.durability == "disk")
+        self._opened += 1
+        name = f"{self._host}-{os.getpid()}-{self._boot}-{self._opened}"
+        inside = self._config.journal_dir is None
+        facts = Facts(
+            "" if inside else str(self._trail),
+            self._service,
+            self.instance,
+            boot_id(),
+            self._config.durability,
+            _geometry(self._config),
+        )
+
+        return Journal.create(directory / f"{name}{SUFFIX}", facts, last)
+
+    def blame(self, error: Exception) -> AuditUnavailable:
+        """Return why the trail cannot be opened, and remember it for `state`."""
+        number = getattr(error, "errno", None)
+        name = errno.errorcode.get(number or 0, "")
+        # A refusal of ours tells more than the name of its number.
+        told = name if name and number != errno.EPERM else str(error) or repr(error)
+        reason = f"the trail {str(self._trail)!r} takes no record: {told}"
+        self._error = reason
+
+        return AuditUnavailable(reason)
+
+    def flush(self) -> None:
+        """
+        Wait until what was finished is in its segments.
+
+        Raises:
+            AuditUnavailable: it is not; it is kept, and comes as soon as it can.
+        """
+        if self._pump is not None and self._pump.accepting:
+            self._pump.flush().wait(_SECONDS)
+
+    def close(self, *, at_exit: bool = False) -> None:
+        """
+        Write what is finished, and let go of all files; the next request opens them.
+
+        Args:
+            at_exit: this process ends: what still runs is left to the next one.
+        """
+        with self._gate:
+            pump = self._pump
+            if pump is None or pump.has_ended:
+                return
+            with suppress(AuditUnavailable):
+                pump.stop(at_exit=at_exit).wait(_SECONDS)
+            if pump.has_ended:
+                self._last = pump.journal.last
+                self._pump = None
+
+    # --- health
+
+    def state(self) -> WriterState:
+        """Return how it is."""
+        pump, trail = self._pump, str(self._trail)
+        refused, unrecorded = self._notes.refused, self._notes.unrecorded
+        if pump is None:
+            state = "stopped" if self._error is None else "failing"
+            return WriterState(
+                trail,
+                state,
+                last_error=self._error,
+                refused=refused,
+                unrecorded=unrecorded,
+            )
+        now = time.monotonic()
+        oldest, since = pump.oldest, pump.failing_since
+        is_full = not pump.pool.free
+        state = "refusing" if pump.refusal or is_full else "ok"
+        state = "failing" if pump.error else state
+
+        return WriterState(
+            trail,
+            state if pump.accepting else "stopped",
+            slots=pump.pool.slots,
+            free_slots=pump.pool.free,
+            waiting=pump.waiting,
+            oldest_waiting=None if oldest is None else now - oldest,
+            last_error=pump.refusal,
+            failing_since=None if since is None else now - since,
+            refused=refused,
+            unrecorded=unrecorded,
+            free_space=pump.space.free,
+            level=pump.space.level.name.lower(),
         )
 
 
+def _geometry(config: Config) -> Geometry:
+    small = min(_SMALL, config.max_slots)
+    # A record, what else a version has, and room for some of what it spills.
+    large_half = config.max_record + (4 << 10)
+
+    return Geometry(small, _SMALL_HALF, max(small // _LARGE, 2), large_half)
+
+
+def open_writers() -> tuple[Writer, ...]:
+    """Return the writers of this process."""
+    return tuple(_writers)
+
+
 def _begin_children() -> None:
+    journals.begin_child()
     for writer in tuple(_writers):
         writer.begin_child()
 
 
+def _close_all() -> None:
+    for writer in tuple(_writers):
+        with suppress(Exception):  # the others shall be closed as well
+            writer.close(at_exit=True)
+
+
 in_child(_begin_children)
+atexit.register(_close_all)

@@ -1,0 +1,106 @@
+# The records that this package makes of itself, and what it owes to the trail: how many
+# requests were refused, and how many were served without a record, until one tells.
+import threading
+from collections.abc import Callable, Iterator
+
+from audit_mw.event import Event
+from audit_mw.ids import EventIds
+from audit_mw.trail.encoding import encode_time
+
+__all__ = ["SystemNotes"]
+
+
+class SystemNotes:
+    """
+    Makes the records of the system stream.
+
+    Args:
+        service: name of the service.
+        ids: makes the ids of events.
+        startup: gives what `sys_startup` tells.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        ids: EventIds,
+        startup: Callable[[], dict[str, object]] = dict,
+    ) -> None:
+        self._startup = startup
+        self._service = service.encode(errors="surrogateescape")
+        self._ids = ids
+        self._refused = _Count()
+        self._unrecorded = _Count()
+
+    @property
+    def refused(self) -> int:
+        """Requests that were refused since the last record of that."""
+        return self._refused.count
+
+    @property
+    def unrecorded(self) -> int:
+        """Requests that were served unrecorded since the last record of that."""
+        return self._unrecorded.count
+
+    def refuse(self, now: int) -> None:
+        """Count a request that is refused; `now` in microseconds since the epoch."""
+        self._refused.note(now)
+
+    def pass_unrecorded(self, now: int) -> None:
+        """Count a request that is served without a record."""
+        self._unrecorded.note(now)
+
+    def make(
+        self, instance: str, kind: str, outcome: str, details: dict[str, object]
+    ) -> Event:
+        """Return an event of the system stream."""
+        event, now = self._ids.make()
+        if kind == "sys_startup":
+            details = self._startup() | details
+
+        return Event(
+            time=now,
+            event=event,
+            stream="system",
+            type=kind,
+            outcome=outcome,
+            service=self._service,
+            instance=instance,
+            details={key: told for key, told in details.items() if told is not None},
+        )
+
+    def missed(self, instance: str) -> Iterator[Event]:
+        """Yield what tells of requests that were refused, or not recorded, once."""
+        if self._refused.count:
+            yield self.make(instance, "log_refused", "FAILURE", self._refused.take())
+        if self._unrecorded.count:
+            reason: dict[str, object] = {"reason": b"served unrecorded"}
+            told = reason | self._unrecorded.take()
+            yield self.make(instance, "log_gap", "FAILURE", told)
+
+
+class _Count:
+    """How many, the first and the last of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.count = 0
+        self._first = self._last = 0
+
+    def note(self, now: int) -> None:
+        """Count one."""
+        with self._lock:
+            self._first = self._first if self.count else now
+            self._last = now
+            self.count += 1
+
+    def take(self) -> dict[str, object]:
+        """Return what there is to tell, and forget it."""
+        with self._lock:
+            count, self.count = self.count, 0
+
+        return {
+            "count": count,
+            "first": encode_time(self._first),
+            "last": encode_time(self._last),
+        }

@@ -1,0 +1,190 @@
+# Entries -> lines: numbers, one write a stream, and what to do when it fails.
+#
+# It serves the journal of this process and, when it is adopted, that of a dead one:
+# both are emptied by the same steps, so both can be broken off anywhere.
+#
+# Rule 1: a seq is the number of an append that worked. It is stored in the slot, then
+#         the note is made, then the lines are written, then the slots are freed.
+# Rule 2: after a write that failed, or of which nobody knows how it ended, the file is
+#         asked what stands in it (`landed`), before anything is numbered again.
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from audit_mw.config import Config
+from audit_mw.event import STREAMS
+from audit_mw.trail.entry import Entry
+from audit_mw.trail.journal import Journal, find_journals, read_notes
+from audit_mw.trail.landed import landed
+from audit_mw.trail.notes import NOTED, Note
+from audit_mw.trail.record import VALUES, finish_line
+from audit_mw.trail.segment import Loss, Noting, SegmentFile
+from audit_mw.trail.spill import SpillFile
+
+__all__ = ["Appender", "Files"]
+
+
+class Files:
+    """
+    What a process has open of a trail: the active segment of each stream.
+
+    Args:
+        config: the options.
+        directory: where the journals of the trail are.
+    """
+
+    def __init__(self, config: Config, directory: Path) -> None:
+        self.trail = Path(config.trail)
+        self._directory = directory
+        self.journals: list[Journal] = []  # that this process has open
+        self.segments = {
+            stream: SegmentFile(
+                self.trail,
+                stream,
+                config.rotate,
+                self._covering,
+                sync=config.durability == "disk",
+            )
+            for stream in (*STREAMS, VALUES)
+        }
+        self.spills = SpillFile(self.segments[VALUES])
+
+    def _covering(self, device: int, inode: int, size: int) -> int | None:
+        """Return where the append began of which a journal has the whole, if any."""
+        notes = [journal.note(each) for journal in self.journals for each in NOTED]
+        for path in find_journals(self._directory):
+            notes += read_notes(path)
+        for note in notes:
+            if note is not None and note.covers(device, inode, size):
+                return note.offset
+
+        return None
+
+    def losses(self) -> Iterator[tuple[str, Loss]]:
+        """Yield (stream, loss) of what was found since the last time."""
+        for stream, segment in self.segments.items():
+            losses, segment.losses = segment.losses, []
+            for loss in losses:
+                yield stream, loss
+
+    def sync(self) -> None:
+        """
+        Make what was appended durable.
+
+        Raises:
+            OSError: the disk does not.
+        """
+        for segment in self.segments.values():
+            segment.sync()
+
+    def close(self) -> None:
+        """Let go of all files; the next append opens them again."""
+        for segment in self.segments.values():
+            segment.close()
+
+
+class Appender:
+    """
+    Appends what one journal keeps.
+
+    Args:
+        files: of the trail.
+        journal: keeps the notes and the numbers.
+        unsettled: nobody knows how the last append of each stream ended.
+    """
+
+    def __init__(
+        self, files: Files, journal: Journal, *, unsettled: bool = False
+    ) -> None:
+        self._files = files
+        self._journal = journal
+        self._unsettled = set(STREAMS) if unsettled else set()
+        self.error: OSError | None = None
+
+    def append(self, entries: Iterable[Entry]) -> list[Entry]:
+        """
+        Append entries; return those that are in their segments now.
+
+        What kept the others from it is `error`, which is None if there are none.
+        """
+        self.error = None
+        down: list[Entry] = []
+        for stream, group in _by_stream(self._with_values(list(entries))).items():
+            try:
+                down += self._append(stream, group)
+            except OSError as error:
+                self.error = error
+
+        return down
+
+    def _with_values(self, entries: list[Entry]) -> list[Entry]:
+        """Return the entries of which the values are down."""
+        try:
+            self.spill(entries)
+        except OSError as error:
+            self.error = error
+            return [entry for entry in entries if not entry.spills]
+
+        return entries
+
+    def spill(self, entries: Iterable[Entry]) -> None:
+        """
+        Append the values of entries.
+
+        Raises:
+            OSError: they are not down.
+        """
+        self._files.spills.append(list(entries), self._noting(VALUES, 0, 0))
+
+    def _append(self, stream: str, entries: list[Entry]) -> list[Entry]:
+        settled = self._settle(stream, entries)
+        waiting = [entry for entry in entries if entry not in settled]
+        if not waiting:
+            return settled
+        first = self._journal.last.get(stream, 0) + 1
+        for seq, entry in enumerate(waiting, first):
+            entry.number(seq)
+        last = first + len(waiting) - 1
+        lines = b"".join(
+            finish_line(entry.draft, entry.seq, entry.delivery) for entry in waiting
+        )
+        self._unsettled.add(stream)
+        self._files.segments[stream].append(lines, self._noting(stream, first, last))
+        self._unsettled.discard(stream)
+        self._journal.last[stream] = last
+
+        return settled + waiting
+
+    def _noting(self, stream: str, first: int, last: int) -> Noting:
+        segment = self._files.segments[stream]
+
+        def note(device: int, inode: int, offset: int, length: int) -> None:
+            name = segment.path.name
+            self._journal.set_note(
+                stream, Note(device, inode, offset, length, first, last, name)
+            )
+
+        return note
+
+    def _settle(self, stream: str, entries: list[Entry]) -> list[Entry]:
+        """Return the entries that an earlier append left in the file after all."""
+        if stream not in self._unsettled:
+            return []
+        note = self._journal.note(stream)
+        if note is None:
+            return []
+        found = landed(self._files.trail / stream, note, self._journal.facts.instance)
+        # What it has no line of is numbered from there on: they are one after another.
+        # Where no entry is left of that append it is complete, whatever became of it.
+        is_open = any(note.first <= entry.seq <= note.last for entry in entries)
+        complete = note.first - 1 if is_open else note.last
+        self._journal.last[stream] = max(found, default=complete)
+
+        return [entry for entry in entries if found.get(entry.seq) == entry.event]
+
+
+def _by_stream(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.stream, []).append(entry)
+
+    return groups

@@ -1,0 +1,139 @@
+# The place of one record in the journal, from the begin of its request to its end.
+#
+# Rule 1: what does not fit a small slot is moved to a large one. A record always fits
+#         that; the values that it spills need not. Then they are appended first, and
+#         the request waits for it.
+# Rule 2: nothing is done after `finish`: its slot may be another's by then.
+from collections.abc import Iterator
+from typing import Protocol
+
+from audit_mw.errors import AuditUnavailable
+from audit_mw.event import Event, Spill
+from audit_mw.trail.entry import Entry, encode_version
+from audit_mw.trail.receipt import Receipt
+from audit_mw.trail.record import Draft, draft_event
+from audit_mw.trail.slots import DONE, OPEN, SENDING, Slot
+
+__all__ = ["Keeper", "Place"]
+
+
+class Keeper(Protocol):
+    """What a place asks of the writer."""
+
+    durable: bool
+    largest: int  # bytes of a version that a slot can hold
+
+    def large(self) -> Slot | None:
+        """Return a large slot, if one is free."""
+
+    def free(self, slot: Slot) -> None:
+        """Take a slot back."""
+
+    def append(self, entry: Entry) -> None:
+        """Take a record that is finished."""
+
+    def spill(self, entry: Entry) -> Receipt:
+        """Append the values of an entry."""
+
+    def room(self) -> Receipt:
+        """Make room among the large slots."""
+
+    def sync(self) -> Receipt:
+        """Make what is in the journal durable."""
+
+
+class Place:
+    """
+    The place of one record.
+
+    Args:
+        keeper: whose journal it is.
+        slot: a small one; None where the record is kept by this process alone.
+    """
+
+    __slots__ = ("_draft", "_keeper", "_slot", "_spills")
+
+    def __init__(self, keeper: Keeper, slot: Slot | None) -> None:
+        self._keeper = keeper
+        self._slot = slot
+        self._draft: Draft | None = None
+        self._spills: tuple[Spill, ...] = ()
+
+    def open(self, event: Event) -> Iterator[Receipt]:
+        """Keep what is on record should the process die; yield what to wait for."""
+        return self._keep(OPEN, event)
+
+    def send(self, event: Event) -> Iterator[Receipt]:
+        """
+        Keep the record before its last message is handed over.
+
+        Yields:
+            What must be waited for, one after the other.
+        """
+        yield from self._keep(SENDING, event)
+        if self._keeper.durable:
+            yield self._keeper.sync()
+
+    def _keep(self, state: int, event: Event) -> Iterator[Receipt]:
+        self._draft, self._spills = draft_event(event), event.spills
+        if self._put(state):
+            return
+        if self._spills:
+            yield self._keeper.spill(Entry(self._draft, self._spills))
+            self._spills = ()
+        while not self._put(state):
+            length = len(encode_version(self._draft, ()))
+            if length > self._keeper.largest:
+                raise AuditUnavailable(f"a record of {length} bytes fits no slot")
+            yield self._keeper.room()
+
+    def _put(self, state: int) -> bool:
+        if self._draft is None or self._slot is None:
+            return True
+        version = encode_version(self._draft, self._spills)
+        if len(version) <= self._slot.room:
+            self._slot.put(state, version)
+            return True
+
+        return not self._slot.is_large and self._move(self._slot, state, version)
+
+    def _move(self, small: Slot, state: int, version: bytes) -> bool:
+        """Go to a large slot, if one is free and large enough."""
+        large = self._keeper.large()
+        if large is None:
+            return False
+        if len(version) > large.room:
+            self._keeper.free(large)
+            return False
+        # Both have the record for a moment; the large one says so.
+        large.claim(origin=small.number if small.state else -1)
+        large.put(state, version)
+        self._slot = large
+        self._keeper.free(small)
+
+        return True
+
+    def sent(self, delivery: str = "taken") -> None:
+        """Note that the last message was handed over."""
+        if self._draft is not None:
+            if self._slot is not None:
+                self._slot.mark(DONE)
+            self._finish(Entry(self._draft, self._spills, self._slot, delivery))
+
+    def finish(self, event: Event) -> None:
+        """Take the record as it is at the end of its request."""
+        draft = draft_event(event)
+        self._draft, self._spills = draft, event.spills
+        # Where it does not fit, the version before stays until the line is down.
+        self._put(DONE)
+        self._finish(Entry(draft, event.spills, self._slot))
+
+    def drop(self) -> None:
+        """Give the slot back: nothing of the request is to be recorded."""
+        slot, self._slot, self._draft = self._slot, None, None
+        if slot is not None:
+            self._keeper.free(slot)
+
+    def _finish(self, entry: Entry) -> None:
+        self._draft, self._slot = None, None
+        self._keeper.append(entry)

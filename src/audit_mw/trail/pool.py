@@ -1,0 +1,123 @@
+# The free slots of a journal.
+#
+# The last eighth of the small ones is kept for what runs: a request that begins is
+# refused before it is touched, so that a request that was served can always end.
+#
+# To take and to give needs no lock: a deque does both under the interpreter's own.
+import time
+from collections import deque
+from contextlib import suppress
+
+from audit_mw.trail.journal import Journal
+from audit_mw.trail.native import make_lock, start_thread
+from audit_mw.trail.slots import FREE, Block, Slot
+
+__all__ = ["Pool"]
+
+_RESERVE = 8  # one in so many
+_PATIENCE = 1.0  # seconds before it asks for room again where there was none
+
+
+class Pool:
+    """
+    The free slots of one journal.
+
+    Args:
+        journal: whose slots they are.
+        max_slots: small ones that it may grow to.
+    """
+
+    def __init__(self, journal: Journal, max_slots: int) -> None:
+        self._journal = journal
+        self._max = max_slots
+        # The last that was freed is the next that is used: its pages are warm.
+        self._small: deque[Slot] = deque()
+        self._large: deque[Slot] = deque()
+        self.slots = 0
+        self._reserve = 0
+        self._total = 0
+        self._growing = make_lock()
+        self._failed = 0.0
+        for block in journal.blocks:
+            self._add(block)
+
+    def _add(self, block: Block) -> None:
+        small = block.geometry.small
+        self._small.extendleft(block.slots[:small])
+        self._large.extendleft(block.slots[small:])
+        self._total += len(block.slots)
+        self.slots += small
+        self._reserve = self.slots // _RESERVE
+
+    @property
+    def free(self) -> int:
+        """How many requests could begin now."""
+        return max(len(self._small) - self._reserve, 0)
+
+    @property
+    def used(self) -> int:
+        """How many slots are not free."""
+        return self._total - len(self._small) - len(self._large)
+
+    @property
+    def is_low(self) -> bool:
+        """Whether it should grow, ahead of need."""
+        is_low = len(self._small) * 2 < self.slots or (
+            len(self._large) * 2 < self._total - self.slots
+        )
+        return is_low and self.slots < self._max
+
+    def begin(self) -> Slot | None:
+        """Return a slot for a request that begins; None if only the reserve is left."""
+        if self.is_low:
+            self._grow_ahead()
+        if len(self._small) <= self._reserve:
+            self.grow()
+            if len(self._small) <= self._reserve:
+                return None
+
+        return self.small()
+
+    def small(self) -> Slot | None:
+        """Return a small slot, from the reserve too; None if none is left."""
+        return _take(self._small)
+
+    def large(self) -> Slot | None:
+        """Return a large slot; None if none is left."""
+        return _take(self._large)
+
+    def give(self, slot: Slot) -> None:
+        """Take a slot back."""
+        slot.mark(FREE)
+        if slot.block not in self._journal.blocks:
+            return  # of a journal that is gone
+        (self._large if slot.is_large else self._small).append(slot)
+
+    def grow(self) -> None:
+        """Add a block to the journal, if one is needed and there is room for it."""
+        with self._growing:
+            is_time = time.monotonic() - self._failed > _PATIENCE
+            if self.is_low and is_time:
+                try:
+                    self._add(self._journal.grow())
+                except (OSError, ValueError):
+                    self._failed = time.monotonic()
+
+    def _grow_ahead(self) -> None:
+        # In a thread of its own: the writer's may be held by a disk that stalls, and
+        # the request's must not be by the making of a file.
+        is_time = time.monotonic() - self._failed > _PATIENCE
+        if is_time and self._growing.acquire(blocking=False):
+            self._growing.release()
+            with suppress(RuntimeError):  # no further thread: who needs it grows it
+                start_thread(self.grow)
+
+
+def _take(slots: deque[Slot]) -> Slot | None:
+    try:
+        slot = slots.pop()
+    except IndexError:
+        return None
+    slot.claim()
+
+    return slot

@@ -1,0 +1,551 @@
+# The writer thread: takes finished records, and appends them.
+#
+# Rule 1: while records wait it looks every 20 ms; when idle it sleeps, and the first
+#         record wakes it. A request makes no other system call for the log.
+# Rule 2: it never gives up and never dies of an error. What failed is tried again, and
+#         meanwhile requests are refused.
+# Rule 3: a pump serves one process, from its opening to its end. What a forked child
+#         has of its parent's takes nothing.
+#
+# (Longer than 250 lines, since what one thread does in turn is one thing.)
+import errno
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from audit_mw.config import Config
+from audit_mw.event import Event
+from audit_mw.trail.adoption import Unadopted, adopt
+from audit_mw.trail.appender import Appender, Files
+from audit_mw.trail.entry import Entry
+from audit_mw.trail.journal import Journal, find_journals
+from audit_mw.trail.native import make_lock, start_thread
+from audit_mw.trail.owner import acting_as
+from audit_mw.trail.place import Place
+from audit_mw.trail.pool import Pool
+from audit_mw.trail.receipt import Receipt
+from audit_mw.trail.record import draft_event
+from audit_mw.trail.segment import Loss
+from audit_mw.trail.slots import Slot
+from audit_mw.trail.space import Level, Space
+
+__all__ = ["Notes", "Pump"]
+
+_LOOK = 0.02  # seconds between two looks while records wait
+_LINGER = 50  # looks that find nothing before it sleeps
+_SLEEP = 1.0
+_ADOPT = 5.0  # seconds between two looks for the journals of the dead
+_BACK_OFF = (0.05, 0.5)  # seconds after a failure, the first and the longest
+_BATCH = 1000
+_BATCH_BYTES = 1 << 20
+
+
+class Notes(Protocol):
+    """Makes the records of the system stream, and counts what is not on record."""
+
+    @property
+    def refused(self) -> int:
+        """Requests that were not served, since the last record of that."""
+
+    @property
+    def unrecorded(self) -> int:
+        """Requests that were served without a record, since the last record of that."""
+
+    def make(
+        self, instance: str, kind: str, outcome: str, details: dict[str, object]
+    ) -> Event:
+        """Return an event of the system stream."""
+
+    def missed(self, instance: str) -> Iterable[Event]:
+        """Return events that tell what was refused or not recorded, once."""
+
+
+class Pump:
+    """
+    The writer thread of one process, and what it works on.
+
+    Args:
+        config: the options.
+        notes: makes the records of its own.
+        make_journal: makes a journal; is asked again should that one vanish.
+        last: the last seq of each stream so far.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        notes: Notes,
+        make_journal: Callable[[dict[str, int]], Journal],
+        last: dict[str, int],
+    ) -> None:
+        self.durable = config.durability == "disk"
+        self.error: Exception | None = None
+        self.refusal: str | None = None
+        self.failing_since: float | None = None
+        self.accepting = False
+        self._config = config
+        self._notes = notes
+        self._make_journal = make_journal
+        self._trail = Path(config.trail)
+        self.journal = make_journal(last)
+        self._instance = self.journal.facts.instance
+        self.largest = max(slot.room for slot in self.journal.blocks[0].slots)
+        self.pool = Pool(self.journal, config.max_slots)
+        self.files = Files(config, self.journal.path.parent)
+        self.files.journals.append(self.journal)
+        self._appender = Appender(self.files, self.journal)
+        self.space = Space(
+            {"trail": self._trail, "journal": self.journal.path.parent},
+            config.min_free,
+        )
+        self._level = Level.OK
+        self._vanished = self._homeless = ""
+        self._gone: list[Journal] = []
+        self._told: set[Path] = set()
+        # What requests give.
+        self._queue: deque[Entry] = deque()
+        self._jobs: deque[tuple[Callable[[Receipt], None], Receipt]] = deque()
+        self._rooms: deque[Receipt] = deque()
+        # What is under way: to be written again, and to be made durable.
+        self._again: list[Entry] = []
+        self._unsynced: list[Entry] = []
+        self._bell = make_lock()
+        self._bell.acquire()
+        self._asleep = False
+        self._stopping = self._at_exit = False
+        self._idle_looks = 0
+        self._delay = 0.0
+        self._not_before = 0.0
+        self._next_adoption = 0.0
+        self._stopped = Receipt()
+        self.has_ended = False
+
+    # --- what requests ask for; from any thread
+
+    def place(self) -> Place | None:
+        """Return a place for a request that begins; None if there is none."""
+        slot = self.pool.begin()
+
+        return None if slot is None else Place(self, slot)
+
+    def outside(self) -> Place:
+        """Return a place for an event that must not be refused."""
+        return Place(self, self.pool.small())
+
+    def large(self) -> Slot | None:
+        """Return a large slot, if one is free."""
+        return self.pool.large()
+
+    def free(self, slot: Slot) -> None:
+        """Take a slot back."""
+        self.pool.give(slot)
+
+    def append(self, entry: Entry) -> None:
+        """Take a record that is finished."""
+        entry.since = time.monotonic()
+        self._queue.append(entry)
+        if self._asleep:
+            self.wake()
+
+    def spill(self, entry: Entry) -> Receipt:
+        """Append the values of an entry."""
+        return self._ask(lambda receipt: self._spill(entry, receipt))
+
+    def sync(self) -> Receipt:
+        """Make what is in the journal durable."""
+        return self._ask(self._sync_journal)
+
+    def flush(self) -> Receipt:
+        """Append what was finished so far."""
+        asked = time.monotonic()
+
+        def flushed(receipt: Receipt) -> None:
+            oldest = self.oldest
+            if oldest is None or oldest > asked:
+                receipt.answer()
+            elif self._delay:
+                receipt.answer(self.refusal)
+            else:
+                self._not_before = 0
+                self._jobs.append((flushed, receipt))
+
+        return self._ask(flushed)
+
+    def room(self) -> Receipt:
+        """Make room among the large slots."""
+        receipt = Receipt()
+        self._rooms.append(receipt)
+        self.wake()
+
+        return receipt
+
+    def _ask(self, job: Callable[[Receipt], None]) -> Receipt:
+        receipt = Receipt()
+        self._jobs.append((job, receipt))
+        self.wake()
+
+        return receipt
+
+    def wake(self) -> None:
+        """Let the thread look at once."""
+        self._asleep = False
+        with suppress(RuntimeError):  # it is awake
+            self._bell.release()
+
+    @property
+    def waiting(self) -> int:
+        """How many finished records are in no segment yet."""
+        return len(self._queue) + len(self._again)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest of them was finished, of a clock that only goes forward."""
+        with suppress(IndexError):
+            return (self._again or self._queue)[0].since
+
+        return None
+
+    # --- life
+
+    def start(self) -> None:
+        """
+        Start the thread.
+
+        Raises:
+            RuntimeError: the system gives no further thread.
+        """
+        self.accepting = True
+        start_thread(self._run)
+
+    def stop(self, *, at_exit: bool = False) -> Receipt:
+        """
+        End the thread, once all is written, if no request runs.
+
+        Args:
+            at_exit: end it though one runs: its journal is left to who comes next.
+        """
+        self._at_exit = at_exit
+        self._stopped = Receipt()
+        self._stopping = True
+        self.wake()
+
+        return self._stopped
+
+    def abandon(self) -> None:
+        """Let go of everything: it was not started."""
+        self.files.close()
+        self.journal.remove()
+
+    def forget(self) -> None:
+        """Let go of everything, as a forked child must."""
+        self.accepting = False
+        self._queue = deque(maxlen=0)
+        self._jobs = deque(maxlen=0)
+        self._rooms = deque(maxlen=0)
+        self.journal.forget()
+        self.files.close()
+
+    # --- the thread
+
+    def _run(self) -> None:
+        try:
+            with acting_as(self._trail):
+                while not self._is_over():
+                    self._wait()
+                    self._look(time.monotonic())
+        finally:
+            self.accepting = False
+            self.has_ended = True
+            self._stopped.answer()
+
+    def _wait(self) -> None:
+        if self._jobs or self._stopping:
+            self._bell.acquire(timeout=0)
+            return
+        seconds = _LOOK
+        if self._delay:
+            seconds = max(self._not_before - time.monotonic(), 0)
+        elif not self.waiting and not self._unsynced and not self._rooms:
+            self._idle_looks += 1
+            if self._idle_looks > _LINGER:
+                self._asleep = True
+                # A record that came before this was said wakes nobody.
+                seconds = 0 if self._queue or self._jobs else _SLEEP
+        else:
+            self._idle_looks = 0
+        self._bell.acquire(timeout=seconds)
+        self._asleep = False
+
+    def _look(self, now: float) -> None:
+        try:
+            self._tend(now)
+            if now >= self._not_before or self._stopping:
+                self._batch()
+                self._not_before = now + _LOOK
+        except Exception as error:  # noqa: BLE001 - rule 2, whatever it is
+            self._fail(error)
+        for _ in range(len(self._jobs)):
+            self._do(*self._jobs.popleft())
+        self._make_room()
+        self._judge()
+
+    def _do(self, job: Callable[[Receipt], None], receipt: Receipt) -> None:
+        if receipt.answered:
+            return
+        try:
+            job(receipt)
+        except Exception as error:  # noqa: BLE001 - rule 2
+            self._fail(error)
+            receipt.answer(self.refusal)
+
+    def _batch(self) -> None:
+        entries = self._take()
+        if not entries and not self._unsynced:
+            if self._delay and not self._jobs:
+                self._works()
+            return
+        down = self._appender.append(entries)
+        landed = set(map(id, down))
+        self._again = [entry for entry in entries if id(entry) not in landed]
+        self._tell_losses()
+        self._unsynced += down
+        if self.durable:
+            self.files.sync()
+        self._free(self._unsynced)
+        self._unsynced = []
+        if self._appender.error is not None:
+            raise self._appender.error
+        self._works()
+
+    def _take(self) -> list[Entry]:
+        entries, self._again = self._again, []
+        # Until it is known what became of them, they are there for whoever looks.
+        size = sum(len(entry.draft.after) for entry in entries)
+        while len(entries) < _BATCH and size < _BATCH_BYTES:
+            try:
+                entry = self._queue.popleft()
+            except IndexError:
+                break
+            size += len(entry.draft.after)
+            entries.append(entry)
+        self._again = entries
+
+        return entries
+
+    def _free(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            if entry.slot is not None:
+                self.pool.give(entry.slot)
+
+    # --- jobs
+
+    def _spill(self, entry: Entry, receipt: Receipt) -> None:
+        if self._delay:
+            receipt.answer(self.refusal)
+            return
+        self._appender.spill([entry])
+        if self.durable:
+            self.files.sync()
+        receipt.answer()
+
+    def _sync_journal(self, receipt: Receipt) -> None:
+        # One sync serves all that came before it.
+        same = [each for job, each in list(self._jobs) if job == self._sync_journal]
+        self.journal.sync()
+        for each in (receipt, *same):
+            each.answer()
+
+    def _make_room(self) -> None:
+        while self._rooms:
+            slot = self.pool.large()
+            if slot is None and self._delay:
+                self._rooms.popleft().answer(self.refusal)
+                continue
+            if slot is None:
+                return
+            self.pool.give(slot)
+            self._rooms.popleft().answer()
+
+    # --- how it goes
+
+    def _fail(self, error: Exception) -> None:
+        now = time.monotonic()
+        if not self._delay:
+            self.failing_since = now
+        first, longest = _BACK_OFF
+        self._delay = min(self._delay * 2, longest) or first
+        self._not_before = now + self._delay
+        self.error = error
+        self._judge()
+
+    def _works(self) -> None:
+        self._delay = 0.0
+        self.error = self.failing_since = None
+        self._judge()
+        if self.refusal is None:
+            for event in self._notes.missed(self._instance):
+                self.note(event)
+
+    def _judge(self) -> None:
+        """Say why requests are refused, if they are."""
+        if self.error is not None:
+            reason = errno.errorcode.get(getattr(self.error, "errno", 0) or 0, "")
+            self.refusal = (
+                f"the trail {str(self._trail)!r} takes no record: "
+                f"{reason or repr(self.error)}"
+            )
+        elif self._level >= Level.REFUSE:
+            self.refusal = f"the trail {str(self._trail)!r} has too little free space"
+        else:
+            self.refusal = self._homeless or self._vanished or None
+
+    def note(self, event: Event) -> None:
+        """Add a record of our own."""
+        slot = self.pool.small()
+        Place(self, slot).finish(event)
+
+    def _note(self, kind: str, outcome: str, details: dict[str, object]) -> None:
+        self.note(self._notes.make(self._instance, kind, outcome, details))
+
+    def _tell_losses(self) -> None:
+        for stream, loss in self.files.losses():
+            self._tell_loss(stream, loss)
+
+    def _tell_loss(self, stream: str, loss: Loss) -> None:
+        last = self.journal.last.get(stream)
+        told = {
+            "reason": loss.reason.encode(),
+            "segment": _named(loss.path, self._trail),
+            "inode": loss.inode,
+            "size": loss.size,
+            "offset": loss.offset,
+            "last_seq": last,
+        }
+        found: dict[str, object] = {k: v for k, v in told.items() if v is not None}
+        self._note("log_gap", "FAILURE", found)
+        is_missing = loss.offset is None and not loss.reason.startswith("mode")
+        if is_missing and self._config.on_vanished == "refuse":
+            self._vanished = (
+                f"the trail {str(self._trail)!r} has lost {loss.path.name}: "
+                f"{loss.reason}; restart the service when it is clear why"
+            )
+
+    # --- what else it looks after
+
+    def _tend(self, now: float) -> None:
+        level = self.space.look(now)
+        if level is not self._level:
+            self._level = level
+            self._tell_space(level)
+        if now >= self._next_adoption and not self._delay:
+            self._keep_journal()
+            self._adopt()
+            self._next_adoption = now + _ADOPT
+
+    def _tell_space(self, level: Level) -> None:
+        outcome = "SUCCESS" if level is Level.OK else "FAILURE"
+        free: dict[str, object] = dict(self.space.free)
+        self._note("log_space", outcome, {"reason": _SPACE[level], "free": free})
+
+    def _keep_journal(self) -> None:
+        with suppress(OSError):
+            if self.journal.is_named():
+                self.journal.hold_lock()
+                return
+        # While we live nothing is lost, but after a kill nobody could find it.
+        self._homeless = f"the journal {str(self.journal.path)!r} is gone"
+        gone, journal = self.journal, self._make_journal(self.journal.last)
+        self._homeless = ""
+        self._gone.append(gone)
+        self.journal = journal
+        self.files.journals.append(journal)
+        self.pool = Pool(journal, self._config.max_slots)
+        self._appender = Appender(self.files, journal)
+        details: dict[str, object] = {
+            "reason": b"the journal is gone",
+            "segment": _named(gone.path, self._trail),
+            "inode": gone.inode[1],
+        }
+        self._note("log_gap", "FAILURE", details)
+
+    def _adopt(self) -> None:
+        for path in find_journals(self.journal.path.parent):
+            try:
+                adopted = adopt(path, self.files)
+            except Unadopted as error:
+                if path not in self._told:
+                    self._told.add(path)
+                    reason = str(error).encode(errors="surrogateescape")
+                    details: dict[str, object] = {
+                        "reason": reason,
+                        "segment": _named(path, self._trail),
+                    }
+                    self._note("log_gap", "FAILURE", details)
+                continue
+            if adopted is not None:
+                self._note(
+                    "sys_crash",
+                    "FAILURE",
+                    {
+                        "crashed": adopted.instance.encode(),
+                        "count": adopted.records,
+                        "unfinished": adopted.unfinished,
+                        "damaged": adopted.damaged or None,
+                    },
+                )
+
+    # --- the end
+
+    def _is_over(self) -> bool:
+        """End if that is asked for; tell whether it is done."""
+        if not self._stopping or (self.waiting and not self._delay):
+            return False
+        # Whoever got a place before this has it; nobody gets one after.
+        self.accepting = False
+        is_idle = not (self.pool.used or self.waiting or self._delay) and not any(
+            slot.state for journal in self._gone for slot in journal.slots()
+        )
+        if is_idle or self._at_exit:
+            self._end(is_idle=is_idle)
+            return True
+        self.accepting = True
+        self._stopping = False
+        self._stopped.answer()
+
+        return False
+
+    def _end(self, *, is_idle: bool) -> None:
+        last: dict[str, object] = dict(self.journal.last)
+        last["system"] = self.journal.last.get("system", 0) + 1
+        if is_idle:
+            event = self._notes.make(
+                self._instance, "sys_shutdown", "SUCCESS", {"last": last}
+            )
+            self._appender.append([Entry(draft_event(event))])
+            is_idle = self._appender.error is None
+        for _, receipt in self._jobs:
+            receipt.answer(self.refusal)
+        with suppress(OSError):
+            self.files.sync()
+        self.files.close()
+        if is_idle:
+            self.journal.remove()
+        else:
+            self.journal.close()  # what is in it is for who comes next
+
+
+_SPACE = {
+    Level.OK: b"free space is back",
+    Level.WARN: b"free space is low",
+    Level.NO_DEBUG: b"free space is low: no debug records",
+    Level.REFUSE: b"free space is too low: requests are refused",
+}
+
+
+def _named(path: Path, trail: Path) -> bytes:
+    shown = path.relative_to(trail) if path.is_relative_to(trail) else path
+
+    return str(shown).encode(errors="surrogateescape")

@@ -1,0 +1,28 @@
+# Processes by the dozen on one trail, its files renamed, the clock moved.
+from pathlib import Path
+
+import pytest
+from tests.torture.many import run_many
+from tests.torture.marks import needs_faketime
+
+
+@needs_faketime
+def test_moved_clock(tmp_path: Path) -> None:
+    """Lines are whole and numbers complete, whatever the clock and logrotate do."""
+    assert run_many(tmp_path, 4, 500) == []
+
+    names = {path.name[:13] for path in (tmp_path / "trail" / "request").iterdir()}
+    assert len(names) > 1
+
+
+@needs_faketime
+@pytest.mark.torture
+def test_eight_processes(tmp_path: Path) -> None:
+    """Eight processes with 20,000 records each leave 160,000 whole lines."""
+    assert run_many(tmp_path, 8, 20_000) == []
+
+
+@pytest.mark.torture
+def test_eight_processes_by_the_true_clock(tmp_path: Path) -> None:
+    """The same at full speed: a moved clock costs more than a record."""
+    assert run_many(tmp_path, 8, 20_000, clock=False) == []

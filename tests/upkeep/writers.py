@@ -1,0 +1,44 @@
+# A process that writes to a trail for some seconds, by the writer itself.
+#
+# `python -m tests.upkeep.writers TRAIL SECONDS`: a request that runs all the time, and
+# others beside it.
+import sys
+import time
+
+from tests.trail.samples import event, spill_of
+
+from audit_mw.config import Config
+from audit_mw.event import Param, Spilled
+from audit_mw.trail.writer import Writer
+from audit_mw.upkeep.records import _Notes
+
+
+def main(trail: str, seconds: str) -> None:
+    """Write until the time is over, and end well."""
+    config = Config.load({"trail": trail})
+    writer = Writer(config, _Notes(config), "bank")
+    writer.open()
+    running = writer.place()
+    made = event(instance=writer.instance)
+    for _ in running.open(made):
+        pass
+    sys.stdout.write("open\n")
+    sys.stdout.flush()
+    end, count = time.monotonic() + float(seconds), 0
+    while time.monotonic() < end:
+        count += 1
+        spill = spill_of(b"%0300d" % count)
+        writer.commit(
+            event(
+                instance=writer.instance,
+                params=(Param("form", b"a", Spilled(300, spill.sha256)),),
+                spills=(spill,),
+            )
+        )
+        time.sleep(0.002)
+    running.finish(made)
+    writer.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
