@@ -7,6 +7,7 @@ import hashlib
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tests.compat.servers.facts import COLUMNS as SERVER_COLUMNS
@@ -148,7 +149,7 @@ SAMPLE = Event(
     ),
     details={
         "via": b"proxied",
-        "delivery": b"unknown",
+        "delivery": b"taken",
         "scheme": b"http",
         "http_version": b"1.1",
         "request_len": 26,
@@ -198,6 +199,73 @@ def fault_sample() -> str:
     return _fenced(finish_line(draft_event(FAULT), 1))
 
 
+def _system(seq: int, kind: str, outcome: str, **details: object) -> str:
+    event = replace(REFUSED, type=kind, outcome=outcome, details=details)
+
+    return _fenced(finish_line(draft_event(event), seq))
+
+
+def startup_sample() -> str:
+    """Show how an instance begins."""
+    clock = {"synchronised": True, "error": 512, "source": b"adjtimex"}
+    journal = {"file_system": b"ext4", "in_memory": False, "with_trail": True}
+    return _system(
+        1,
+        "sys_startup",
+        "SUCCESS",
+        config=b"0b1f6b6ca4e1e24b0a8bb9a5ddbf2ebb4b6fd9e4c1f1e24b0a8bb9a5ddbf2ebb",
+        key_id=b"dae5a4e8",
+        version=b"2026.11.1",
+        python=b"3.12.3",
+        audit_mw=b"0.1.0",
+        servers=[b"gunicorn 27.0.0"],
+        clock=clock,
+        journal=journal,
+        durability=b"process",
+        boot_id=b"b27d7446-d816-43e8-b9a9-7ed0385cb1de",
+        uid=33,
+    )
+
+
+def shutdown_sample() -> str:
+    """Show how it ends."""
+    return _system(
+        3, "sys_shutdown", "SUCCESS", last={"system": 3, "request": 812, "fault": 1}
+    )
+
+
+def crash_sample() -> str:
+    """Show what an adopter says of a process that was killed."""
+    return _system(
+        2,
+        "sys_crash",
+        "FAILURE",
+        count=3,
+        crashed=b"web1:4702:9c21aa07",
+        unfinished=1,
+    )
+
+
+def gap_sample() -> str:
+    """Show what is said of a segment that somebody removed."""
+    return _system(
+        2,
+        "log_gap",
+        "FAILURE",
+        reason=b"unlinked",
+        segment=b"request/2026-11-21.log",
+        inode=131204,
+        size=48211,
+        last_seq=87,
+    )
+
+
+def space_sample() -> str:
+    """Show what is said of a disk that fills."""
+    free = {"trail": 104_857_600, "journal": 104_857_600}
+    return _system(2, "log_space", "FAILURE", reason=b"free space is low", free=free)
+
+
 def system_sample() -> str:
     """Show a line of the system stream."""
     return _fenced(finish_line(draft_event(REFUSED), 1))
@@ -227,6 +295,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "request-sample": request_sample,
     "fault-sample": fault_sample,
     "system-sample": system_sample,
+    "startup-sample": startup_sample,
+    "shutdown-sample": shutdown_sample,
+    "crash-sample": crash_sample,
+    "gap-sample": gap_sample,
+    "space-sample": space_sample,
     "header-sample": header_sample,
     "values-sample": values_sample,
     "servers": servers,

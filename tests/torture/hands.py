@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BytesIO
 from multiprocessing import get_context
+from multiprocessing.context import ForkContext, SpawnContext
 from pathlib import Path
 from typing import Any
 
@@ -161,16 +162,6 @@ def serve(kind: str, count: str) -> None:
 async def _serve_asgi(count: int) -> None:
     for _, more in zip(range(count), _mores(), strict=False):
         await call_asgi(more=more)
-
-
-def serve_until_told(kind: str) -> None:
-    """Serve on, until a line comes in."""
-    told = threading.Event()
-    reader = threading.Thread(target=lambda: (sys.stdin.readline(), told.set()))
-    reader.start()
-    while not told.is_set():
-        serve(kind, "20")
-    reader.join()
 
 
 def serve_and_die(kind: str, count: str) -> None:
@@ -343,8 +334,8 @@ def _fork_idle() -> None:
     os.waitpid(child, 0)
 
 
-def _multiprocess(method: str) -> None:
-    child = get_context(method).Process(target=serve, args=("wsgi", "5"))
+def _multiprocess(context: ForkContext | SpawnContext) -> None:
+    child = context.Process(target=serve, args=("wsgi", "5"))
     child.start()
     child.join()
     assert child.exitcode == 0
@@ -353,8 +344,8 @@ def _multiprocess(method: str) -> None:
 _FORKS: dict[str, Callable[[], object]] = {
     "os.fork": _fork,
     "os.fork, no request": _fork_idle,
-    "multiprocessing fork": lambda: _multiprocess("fork"),
-    "multiprocessing spawn": lambda: _multiprocess("spawn"),
+    "multiprocessing fork": lambda: _multiprocess(get_context("fork")),
+    "multiprocessing spawn": lambda: _multiprocess(get_context("spawn")),
     "subprocess": lambda: subprocess.run(["true"], check=True),
 }
 
@@ -409,7 +400,6 @@ TASKS: dict[str, Callable[..., object]] = {
         serve_all,
         serve_and_die,
         serve_as,
-        serve_until_told,
         two_applications,
     )
 }

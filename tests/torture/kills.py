@@ -29,7 +29,7 @@ __all__ = ["ENDINGS", "Round", "loaded", "main", "rounds", "run_round"]
 _SECONDS = 60  # until a test gives up on a server that does not come back
 _ROUND = 100  # kills; so what is wrong stands in a trail that can be looked at
 _IDLE = 1.5  # seconds that a process is given to serve
-_LIFE = 0.15  # seconds at most from the first request of a process to its end
+_LIFE = 0.3  # seconds at most from the first request of a process to its end
 
 
 @dataclass
@@ -112,7 +112,7 @@ async def _attack(plan: Round, prey: Sequence[Prey]) -> Load:
     load = Load(plan.seed)
     for each in prey:
         sync = each.name == "gunicorn sync"
-        load.add(each.port, clients=4, hanging=0 if sync else 2)
+        load.add(each.port, clients=4 if sync else 8, hanging=0 if sync else 2)
     async with asyncio.TaskGroup() as group:
         for number, each in enumerate(prey):
             chance = random.Random(plan.seed * 1000 + number)

@@ -1,5 +1,4 @@
 # Requests that kill their own process: each is on record, with what was read of it.
-from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -39,7 +38,7 @@ def die(prey: Prey, path: str) -> tuple[str, int | None]:
 @pytest.fixture(params=["uvicorn", "gunicorn gthread", "gunicorn sync"])
 def died(
     request: pytest.FixtureRequest, tmp_path: Path
-) -> tuple[Mapping[str, Line], Mapping[str, int | None]]:
+) -> tuple[dict[str, Line], dict[str, int | None]]:
     """Kill a server by each request; return the records by word, and the statuses."""
     prey = Prey(request.param, tmp_path)
     try:
@@ -56,7 +55,7 @@ def died(
 
 
 def test_deaths(
-    died: tuple[Mapping[str, Line], Mapping[str, int | None]],
+    died: tuple[dict[str, Line], dict[str, int | None]],
 ) -> None:
     """
     Who dies in a request is ABORTED, with the body if it was read; the answered is not.

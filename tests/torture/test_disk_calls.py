@@ -20,7 +20,7 @@ from tests.torture.disk_mounts import needs
 from tests.torture.disk_serving import Server, awaited
 
 pytestmark = needs("strace")
-ERRORS = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EACCES", "EINTR", "ENOMEM")
+ERRORS = ("ENOSPC", "EIO", "EROFS", "EDQUOT", "EMFILE", "EINTR")
 # The calls that the writer makes on the files of a trail while requests come and a
 # segment is rotated; test_calls_are_these fails when there is a further one. (What it
 # does to a journal comes below.)

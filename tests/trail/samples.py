@@ -79,7 +79,7 @@ def nth(number: int, **changes: Any) -> Event:
 
 def config(trail: Path, **options: Any) -> Config:
     """Return options: a small journal, and no free space that is too little."""
-    small = {"max_slots": 64, "min_free": read_min_free("0,0,0")}
+    small: dict[str, Any] = {"max_slots": 64, "min_free": read_min_free("0,0,0")}
 
     return Config(trail=str(trail), **(small | options))
 

@@ -17,7 +17,6 @@ from tests.trail.samples import (
     make_writer,
     micros,
     nth,
-    of_type,
     records,
     settled,
     spill_of,
@@ -115,9 +114,10 @@ def test_full_disk_of_values(small_disk: Path, writer: Writer) -> None:
     A value that does not fit is cut back, its record not written, and both come later.
     """
     writer.open()
+    writer.flush()  # what the writer says of itself
     filler = small_disk / "filler"
     filler.write_bytes(b"." * 2 * PAGE)
-    spilled = spill_of(b"a" * 13_000)
+    spilled = spill_of(b"a" * 10_000)
     writer.commit(nth(1, instance=writer.instance, spills=(spilled,)))
     with pytest.raises(AuditUnavailable, match="ENOSPC"):
         writer.flush()

@@ -4,6 +4,7 @@
 # the task, and writes what it returns as JSON. Nothing here asserts: tests do.
 import errno
 import json
+import mmap
 import os
 import re
 import resource
@@ -16,6 +17,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from tests.trail.dead import files_of
+from tests.trail.instants import kill_adopters, kill_writers
 from tests.trail.samples import (
     begin,
     event,
@@ -34,12 +37,14 @@ from audit_mw.errors import AuditError, AuditUnavailable
 from audit_mw.event import Event
 from audit_mw.ids import EventIds
 from audit_mw.trail import entry, journal, place, pool, pump, receipt, slots, writer
+from audit_mw.trail.adoption import adopt, find_journals
 from audit_mw.trail.key import load_key
 from audit_mw.trail.place import Place
 from audit_mw.trail.reader import read_segment
 from audit_mw.trail.record import VALUES, encode_value_line
 from audit_mw.trail.segment import SegmentFile
-from audit_mw.trail.writer import Writer
+from audit_mw.trail.slots import OPEN, Block, Geometry
+from audit_mw.trail.writer import JOURNALS, Writer
 
 _LINE = b"a line\n"
 
@@ -110,6 +115,19 @@ def append_as_nobody(trail: str) -> list[object]:
     errors = [_attempt(file.append, _LINE) for _ in range(10)]
 
     return [*set(errors), open_files() - before]
+
+
+# --- slots
+
+
+def put_until_killed(path: str, *numbers: str) -> None:
+    """Put versions into the last slot of a block, without end."""
+    geometry = Geometry(*map(int, numbers))
+    with Path(path).open("r+b") as file:
+        *_, last = Block(mmap.mmap(file.fileno(), geometry.size), geometry).slots
+    while True:
+        for digit in b"123456789":
+            last.put(OPEN, bytes([digit]) * (1000 + digit))
 
 
 # --- the writer
@@ -362,6 +380,39 @@ def _wait(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+# --- journals
+
+
+def hold_open(trail: str) -> None:
+    """Leave records in each state, say which journal has them, and stay."""
+    holding = make_writer(Path(trail))
+    for number in range(2):
+        whole = nth(number, instance=holding.instance)
+        place = begin(holding, whole)
+    send(place, whole)
+    put_on_record(holding, nth(2, instance=holding.instance))
+    settled(holding)
+    assert holding._pump
+    sys.stdout.write(f"{holding._pump.journal.path}\n")
+    sys.stdout.flush()
+    signal.pause()
+
+
+def adopt_all(trail: str) -> list[str]:
+    """Adopt what journals there are; return the names of those that this one adopted."""
+    files = files_of(Path(trail))
+    paths = find_journals(Path(trail) / JOURNALS)
+
+    return [path.stem for path in paths if adopt(path, files) is not None]
+
+
+def die_at_each_line(who: str, durability: str, first: str, step: str) -> list[str]:
+    """Kill writers or adopters at lines; return what is wrong then, and how many."""
+    kill = {"writer": kill_writers, "adopter": kill_adopters}[who]
+
+    return list(kill(durability, int(first), int(step)))
+
+
 # --- key, ids, reader
 
 
@@ -422,6 +473,7 @@ def _peak() -> int:
 TASKS: dict[str, Callable[..., object]] = {
     task.__name__: task
     for task in (
+        adopt_all,
         append,
         append_as_nobody,
         append_until_killed,
@@ -433,9 +485,12 @@ TASKS: dict[str, Callable[..., object]] = {
         commit_spills,
         commit_while_forking,
         fork_at_each_line,
+        die_at_each_line,
+        hold_open,
         interrupt_after_each_call,
         make_ids,
         make_key,
+        put_until_killed,
         read,
         record_until_killed,
         refuse_key,

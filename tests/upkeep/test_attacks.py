@@ -9,8 +9,11 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.upkeep.trails import build, contents, whole_lines
+from tests.cli.test_upkeep import run
+from tests.strategies import events
+from tests.upkeep.trails import add, build, contents, whole_lines
 
+from audit_mw.event import Event
 from audit_mw.trail.record import decode_line
 from audit_mw.verify import Finding, Report, verify_trail
 
@@ -245,3 +248,22 @@ def test_never_raises(data: st.DataObject) -> None:
         report = judged(path, b"".join(shuffled))
 
         assert report.is_well == (not report.findings)
+
+
+@often
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 1, 1, 2, 3, 1 << 80]), events), max_size=8)
+)
+def test_signed_by_anybody(written: list[tuple[int, Event]]) -> None:
+    """
+    Whatever was signed, and however large its numbers are, it is judged to its end.
+    """
+    with TemporaryDirectory() as name:
+        for record in written:
+            add(Path(name), "2026-11-21.log", record, stream=record[1].stream)
+        report = verify_trail(Path(name))
+        shown = run("verify", "--trail", name)
+
+        assert sum(report.records.values()) == len(written)
+        assert shown.exit_code == (not report.is_well)
+        assert shown.output.replace("\n", "").isprintable()

@@ -368,19 +368,21 @@ def test_late_append(trail: Path) -> None:
 
 # --- cut short
 
-CALLS = ["write", "fsync", "link", "rename", "unlink", "openat"]
+Broken = Callable[[Path, str, int, Iterable[Path]], bool]
+CALLS = ("write", "fsync", "link", "rename", "unlink", "openat")
+HOW = ("signal=SIGKILL", "error=EIO")
 
 
 @pytest.fixture
-def killed() -> Callable[[Path, str, int, Iterable[Path]], bool]:
-    """Closes a trail, and kills it at the n-th of some system calls about paths."""
+def broken() -> Broken:
+    """Closes a trail, with a fault at the n-th of some system calls about paths."""
     tool = shutil.which("strace")
     if tool is None:
         pytest.skip("needs Debian's strace")
 
-    def run(trail: Path, call: str, number: int, paths: Iterable[Path]) -> bool:
+    def run(trail: Path, fault: str, number: int, paths: Iterable[Path]) -> bool:
         words = [tool, "-f", "-qq", "-o", "/dev/null"]
-        words += ["-e", f"inject={call}:signal=SIGKILL:when={number}"]
+        words += ["-e", f"inject={fault}:when={number}"]
         for path in paths:
             words += ["-P", str(path)]
         done = subprocess.run(
@@ -414,29 +416,45 @@ def records_of(trail: Path) -> Iterator[Path]:
     yield trail / "system" / f"{time.strftime('%Y-%m-%d', time.gmtime())}.log"
 
 
+QUICK = (
+    ("link:signal=SIGKILL", segments_of),
+    ("rename:error=EIO", segments_of),
+    ("write:signal=SIGKILL", records_of),
+)
+ALL = (
+    *((f"{call}:{how}", segments_of) for call in CALLS for how in HOW),
+    *((f"write:{how}", records_of) for how in HOW),
+    ("flock:signal=SIGKILL", records_of),
+)
+
+
 @pytest.mark.parametrize(
-    ("call", "paths"),
+    ("fault", "paths"),
     [
-        *(pytest.param(call, segments_of, id=call) for call in CALLS),
-        pytest.param("write", records_of, id="write of a record"),
-        pytest.param("flock", records_of, id="lock for a record"),
+        *QUICK,
+        *(
+            pytest.param(*each, marks=pytest.mark.long)
+            for each in ALL
+            if each not in QUICK
+        ),
     ],
 )
-def test_killed(
+def test_cut_short(
     tmp_path: Path,
-    killed: Callable[[Path, str, int, Iterable[Path]], bool],
-    call: str,
+    broken: Broken,
+    fault: str,
     paths: Callable[[Path], Iterator[Path]],
 ) -> None:
     """
-    Killed at any system call on the trail and run again, nothing is lost, nor twice.
+    Killed, or failing, at any system call on the trail: run again, nothing is lost,
+    nor twice.
     """
     number, dead = 0, True
     while dead:
         number += 1
         trail = small(tmp_path / str(number))
         before = events(trail)["request"]
-        dead = killed(trail, call, number, list(paths(trail)))
+        dead = broken(trail, fault, number, list(paths(trail)))
         assert before == events(trail)["request"]
         close(trail)
 

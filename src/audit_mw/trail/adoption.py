@@ -34,7 +34,18 @@ __all__ = [
 
 
 class Unadopted(AuditError):
-    """A journal of a dead process could not be appended now; it stays."""
+    """
+    A journal of a dead process could not be appended now; it stays.
+
+    Args:
+        path: where it is.
+        cause: why.
+    """
+
+    def __init__(self, path: Path, cause: Exception) -> None:
+        super().__init__(f"{path}: {cause if str(cause) else repr(cause)}")
+        # What a disk refuses now it may take later: nothing is lost by that.
+        self.is_lasting = not isinstance(cause, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,7 @@ def adopt(path: Path, files: Files) -> Adopted | None:
     try:
         journal = Journal.take_over(path)
     except (OSError, ValueError, JournalError) as error:
-        raise Unadopted(f"{path}: {error}") from error
+        raise Unadopted(path, error) from error
     if journal is None:
         return None
     files.journals.append(journal)
@@ -118,7 +129,7 @@ def adopt(path: Path, files: Files) -> Adopted | None:
         return _empty(journal, files)
     except Exception as error:
         # Whatever is wrong with one journal must not keep the others from their end.
-        raise Unadopted(f"{path}: {error!r}") from error
+        raise Unadopted(path, error) from error
     finally:
         files.journals.remove(journal)
         journal.close()

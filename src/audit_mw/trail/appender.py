@@ -59,12 +59,11 @@ class Files:
 
         return None
 
-    def losses(self) -> Iterator[tuple[str, Loss]]:
-        """Yield (stream, loss) of what was found since the last time."""
-        for stream, segment in self.segments.items():
+    def losses(self) -> Iterator[Loss]:
+        """Yield what was found since the last time."""
+        for segment in self.segments.values():
             losses, segment.losses = segment.losses, []
-            for loss in losses:
-                yield stream, loss
+            yield from losses
 
     def sync(self) -> None:
         """
@@ -98,7 +97,7 @@ class Appender:
         self._files = files
         self._journal = journal
         self._unsettled = set(STREAMS) if unsettled else set()
-        self.error: OSError | None = None
+        self.error: Exception | None = None
 
     def append(self, entries: Iterable[Entry]) -> list[Entry]:
         """
@@ -111,7 +110,7 @@ class Appender:
         for stream, group in _by_stream(self._with_values(list(entries))).items():
             try:
                 down += self._append(stream, group)
-            except OSError as error:
+            except Exception as error:  # noqa: BLE001 - the other streams are down
                 self.error = error
 
         return down
@@ -120,7 +119,7 @@ class Appender:
         """Return the entries of which the values are down."""
         try:
             self.spill(entries)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self.error = error
             return [entry for entry in entries if not entry.spills]
 
@@ -148,7 +147,13 @@ class Appender:
             finish_line(entry.draft, entry.seq, entry.delivery) for entry in waiting
         )
         self._unsettled.add(stream)
-        self._files.segments[stream].append(lines, self._noting(stream, first, last))
+        segment = self._files.segments[stream]
+        try:
+            segment.append(lines, self._noting(stream, first, last))
+        finally:
+            # What is gone had the records before these.
+            for loss in segment.losses:
+                loss.last_seq = loss.last_seq or first - 1
         self._unsettled.discard(stream)
         self._journal.last[stream] = last
 

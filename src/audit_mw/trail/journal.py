@@ -11,6 +11,7 @@ import fcntl
 import json
 import mmap
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -186,14 +187,16 @@ class Journal:
 
     def is_named(self) -> bool:
         """Tell whether the file is still where it was made, whole."""
-        with suppress(FileNotFoundError):
-            status = self.path.lstat()
-            size = HEADER_BYTES + len(self.blocks) * self.facts.geometry.size
-            return self.inode == (status.st_dev, status.st_ino) and (
-                status.st_size >= size
-            )
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return self.inode == _inode_at(self.path) and self.is_whole()
 
         return False
+
+    def is_whole(self) -> bool:
+        """Tell whether the file is as long as it was made."""
+        size = HEADER_BYTES + len(self.blocks) * self.facts.geometry.size
+
+        return os.fstat(self._fd).st_size >= size
 
     # --- blocks
 
@@ -346,8 +349,11 @@ def read_facts(fd: int) -> Facts:
 
 def _checked_facts(fd: int) -> Facts:
     # Asked before it is mapped: a look behind the end of a file is a SIGBUS.
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise JournalError("it is no regular file")
     facts = read_facts(fd)
-    size = os.fstat(fd).st_size
+    size = status.st_size
     count = os.pread(fd, _COUNT.size, _COUNT_AT).ljust(_COUNT.size, b"\0")
     whole = HEADER_BYTES + _COUNT.unpack(count)[0] * facts.geometry.size
     if size < whole:

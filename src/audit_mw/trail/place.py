@@ -26,8 +26,8 @@ class Keeper(Protocol):
     def large(self) -> Slot | None:
         """Return a large slot, if one is free."""
 
-    def free(self, slot: Slot) -> None:
-        """Take a slot back."""
+    def free(self, slot: Slot | None) -> None:
+        """Take a slot back, or the promise that stood for one."""
 
     def append(self, entry: Entry) -> None:
         """Take a record that is finished."""
@@ -51,12 +51,13 @@ class Place:
         slot: a small one; None where the record is kept by this process alone.
     """
 
-    __slots__ = ("_draft", "_keeper", "_slot", "_spills")
+    __slots__ = ("_draft", "_is_over", "_keeper", "_slot", "_spills")
 
     def __init__(self, keeper: Keeper, slot: Slot | None) -> None:
         self._keeper = keeper
         self._slot = slot
         self._draft: Draft | None = None
+        self._is_over = False
         self._spills: tuple[Spill, ...] = ()
 
     def open(self, event: Event) -> Iterator[Receipt]:
@@ -130,10 +131,11 @@ class Place:
 
     def drop(self) -> None:
         """Give the slot back: nothing of the request is to be recorded."""
-        slot, self._slot, self._draft = self._slot, None, None
-        if slot is not None:
-            self._keeper.free(slot)
+        self._draft = None
+        if not self._is_over:
+            self._is_over = True
+            self._keeper.free(self._slot)
 
     def _finish(self, entry: Entry) -> None:
-        self._draft, self._slot = None, None
+        self._draft, self._is_over = None, True
         self._keeper.append(entry)

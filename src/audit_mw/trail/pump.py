@@ -32,7 +32,7 @@ from audit_mw.trail.segment import Loss
 from audit_mw.trail.slots import Slot
 from audit_mw.trail.space import Level, Space
 
-__all__ = ["Notes", "Pump"]
+__all__ = ["Notes", "Pump", "describe"]
 
 _LOOK = 0.02  # seconds between two looks while records wait
 _LINGER = 50  # looks that find nothing before it sleeps
@@ -85,7 +85,7 @@ class Pump:
         self.error: Exception | None = None
         self.refusal: str | None = None
         self.failing_since: float | None = None
-        self.accepting = False
+        self.accepting = self.is_alive = False
         self._config = config
         self._notes = notes
         self._make_journal = make_journal
@@ -107,6 +107,9 @@ class Pump:
         self._told: set[Path] = set()
         # What requests give.
         self._queue: deque[Entry] = deque()
+        # For each event that found no slot: as long as it is not in the queue, the end
+        # must wait for it as it does for a slot that is used.
+        self._promised: deque[None] = deque()
         self._jobs: deque[tuple[Callable[[Receipt], None], Receipt]] = deque()
         self._rooms: deque[Receipt] = deque()
         # What is under way: to be written again, and to be made durable.
@@ -133,22 +136,35 @@ class Pump:
 
     def outside(self) -> Place:
         """Return a place for an event that must not be refused."""
-        return Place(self, self.pool.small())
+        slot = self.pool.small()
+        if slot is None:
+            self._promised.append(None)
+
+        return Place(self, slot)
 
     def large(self) -> Slot | None:
         """Return a large slot, if one is free."""
         return self.pool.large()
 
-    def free(self, slot: Slot) -> None:
-        """Take a slot back."""
-        self.pool.give(slot)
+    def free(self, slot: Slot | None) -> None:
+        """Take a slot back, or the promise that stood for one."""
+        if slot is None:
+            self._keep_promise()
+        else:
+            self.pool.give(slot)
 
     def append(self, entry: Entry) -> None:
         """Take a record that is finished."""
         entry.since = time.monotonic()
         self._queue.append(entry)
+        if entry.slot is None:
+            self._keep_promise()
         if self._asleep:
             self.wake()
+
+    def _keep_promise(self) -> None:
+        with suppress(IndexError):  # it was given in the parent of this process
+            self._promised.pop()
 
     def spill(self, entry: Entry) -> Receipt:
         """Append the values of an entry."""
@@ -217,8 +233,12 @@ class Pump:
         Raises:
             RuntimeError: the system gives no further thread.
         """
-        self.accepting = True
-        start_thread(self._run)
+        self.accepting = self.is_alive = True
+        try:
+            start_thread(self._run)
+        except BaseException:
+            self.accepting = self.is_alive = False
+            raise
 
     def stop(self, *, at_exit: bool = False) -> Receipt:
         """
@@ -227,9 +247,10 @@ class Pump:
         Args:
             at_exit: end it though one runs: its journal is left to who comes next.
         """
-        self._at_exit = at_exit
-        self._stopped = Receipt()
-        self._stopping = True
+        self._at_exit = self._at_exit or at_exit
+        if not self._stopping:
+            self._stopped = Receipt()
+            self._stopping = True
         self.wake()
 
         return self._stopped
@@ -243,9 +264,11 @@ class Pump:
         """Let go of everything, as a forked child must."""
         self.accepting = False
         self._queue = deque(maxlen=0)
+        self._promised.clear()
         self._jobs = deque(maxlen=0)
         self._rooms = deque(maxlen=0)
-        self.journal.forget()
+        for journal in self.files.journals:
+            journal.forget()
         self.files.close()
 
     # --- the thread
@@ -257,8 +280,9 @@ class Pump:
                     self._wait()
                     self._look(time.monotonic())
         finally:
-            self.accepting = False
-            self.has_ended = True
+            # Should it die, which nothing that we know of makes it do, it can be
+            # started again, and goes on where it was.
+            self.accepting = self.is_alive = False
             self._stopped.answer()
 
     def _wait(self) -> None:
@@ -282,6 +306,11 @@ class Pump:
     def _look(self, now: float) -> None:
         try:
             self._tend(now)
+            self._homeless = ""
+        except Exception as error:  # noqa: BLE001 - what is finished is written still
+            self._homeless = f"the journal cannot be kept: {describe(error)}"
+            self._next_adoption = now + _BACK_OFF[1]
+        try:
             if now >= self._not_before or self._stopping:
                 self._batch()
                 self._not_before = now + _LOOK
@@ -392,11 +421,8 @@ class Pump:
     def _judge(self) -> None:
         """Say why requests are refused, if they are."""
         if self.error is not None:
-            reason = errno.errorcode.get(getattr(self.error, "errno", 0) or 0, "")
-            self.refusal = (
-                f"the trail {str(self._trail)!r} takes no record: "
-                f"{reason or repr(self.error)}"
-            )
+            told = describe(self.error)
+            self.refusal = f"the trail {str(self._trail)!r} takes no record: {told}"
         elif self._level >= Level.REFUSE:
             self.refusal = f"the trail {str(self._trail)!r} has too little free space"
         else:
@@ -404,25 +430,23 @@ class Pump:
 
     def note(self, event: Event) -> None:
         """Add a record of our own."""
-        slot = self.pool.small()
-        Place(self, slot).finish(event)
+        self.outside().finish(event)
 
     def _note(self, kind: str, outcome: str, details: dict[str, object]) -> None:
         self.note(self._notes.make(self._instance, kind, outcome, details))
 
     def _tell_losses(self) -> None:
-        for stream, loss in self.files.losses():
-            self._tell_loss(stream, loss)
+        for loss in self.files.losses():
+            self._tell_loss(loss)
 
-    def _tell_loss(self, stream: str, loss: Loss) -> None:
-        last = self.journal.last.get(stream)
+    def _tell_loss(self, loss: Loss) -> None:
         told = {
             "reason": loss.reason.encode(),
             "segment": _named(loss.path, self._trail),
             "inode": loss.inode,
             "size": loss.size,
             "offset": loss.offset,
-            "last_seq": last,
+            "last_seq": loss.last_seq,
         }
         found: dict[str, object] = {k: v for k, v in told.items() if v is not None}
         self._note("log_gap", "FAILURE", found)
@@ -456,10 +480,13 @@ class Pump:
                 self.journal.hold_lock()
                 return
         # While we live nothing is lost, but after a kill nobody could find it.
-        self._homeless = f"the journal {str(self.journal.path)!r} is gone"
         gone, journal = self.journal, self._make_journal(self.journal.last)
-        self._homeless = ""
-        self._gone.append(gone)
+        if gone.is_whole():
+            self._gone.append(gone)
+        else:
+            # A look behind the end of a file is a SIGBUS. What is finished is with us
+            # still; what runs is kept by this process alone.
+            gone.forget()
         self.journal = journal
         self.files.journals.append(journal)
         self.pool = Pool(journal, self._config.max_slots)
@@ -476,7 +503,7 @@ class Pump:
             try:
                 adopted = adopt(path, self.files)
             except Unadopted as error:
-                if path not in self._told:
+                if error.is_lasting and path not in self._told:
                     self._told.add(path)
                     reason = str(error).encode(errors="surrogateescape")
                     details: dict[str, object] = {
@@ -505,7 +532,8 @@ class Pump:
             return False
         # Whoever got a place before this has it; nobody gets one after.
         self.accepting = False
-        is_idle = not (self.pool.used or self.waiting or self._delay) and not any(
+        is_used = self.pool.used or self._promised
+        is_idle = not (is_used or self.waiting or self._delay) and not any(
             slot.state for journal in self._gone for slot in journal.slots()
         )
         if is_idle or self._at_exit:
@@ -518,9 +546,13 @@ class Pump:
         return False
 
     def _end(self, *, is_idle: bool) -> None:
+        self.has_ended = True
+        if is_idle:
+            missed = self._notes.missed(self._instance)
+            self._appender.append(Entry(draft_event(event)) for event in missed)
         last: dict[str, object] = dict(self.journal.last)
         last["system"] = self.journal.last.get("system", 0) + 1
-        if is_idle:
+        if is_idle and self._appender.error is None:
             event = self._notes.make(
                 self._instance, "sys_shutdown", "SUCCESS", {"last": last}
             )
@@ -543,6 +575,16 @@ _SPACE = {
     Level.NO_DEBUG: b"free space is low: no debug records",
     Level.REFUSE: b"free space is too low: requests are refused",
 }
+
+
+def describe(error: Exception) -> str:
+    """Return what went wrong: the name of its number, what that means, and where."""
+    name = errno.errorcode.get(getattr(error, "errno", 0) or 0)
+    if not isinstance(error, OSError) or name is None:
+        return str(error) or repr(error)
+    where = f": {error.filename!r}" if error.filename else ""
+
+    return f"{name} ({error.strerror}){where}"
 
 
 def _named(path: Path, trail: Path) -> bytes:

@@ -45,7 +45,7 @@ Noting = Callable[[int, int, int, int], None]
 Covering = Callable[[int, int, int], int | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Loss:
     """
     What became of a file that records were appended to.
@@ -56,6 +56,7 @@ class Loss:
         inode: which it was.
         size: bytes that it had when it was last appended to.
         offset: where half a line stands, if that is what it is about.
+        last_seq: number of the last record of this process in it.
     """
 
     reason: str
@@ -63,6 +64,7 @@ class Loss:
     inode: int
     size: int
     offset: int | None = None
+    last_seq: int | None = None
 
 
 def _no_cover(_device: int, _inode: int, _size: int) -> int | None:
@@ -243,7 +245,8 @@ class SegmentFile:
             if any(os.path.lexists(each) for each in closed):
                 continue
             with suppress(FileNotFoundError):
-                if not stat.S_ISREG(path.lstat().st_mode):
+                status = path.lstat()
+                if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
                     continue
             break
 
@@ -253,6 +256,9 @@ class SegmentFile:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(self.path))
+        if status.st_nlink > 1:
+            # It may be any file of this disk, under a name that we would write to.
+            raise OSError(errno.EMLINK, "a hard link of another file", str(self.path))
         if not status.st_size and stat.S_IMODE(status.st_mode) != _FILE_MODE:
             os.fchmod(fd, _FILE_MODE)  # whatever the umask took away
 
@@ -295,6 +301,8 @@ class SegmentFile:
             return "another directory stands in its place"
         if status is not None and not stat.S_ISREG(status.st_mode):
             return f"replaced by {_KINDS.get(stat.S_IFMT(status.st_mode), 'a device')}"
+        if status is not None and status.st_nlink > 1:
+            return "replaced by a hard link of another file"
 
         return None
 

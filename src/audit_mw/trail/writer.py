@@ -5,7 +5,6 @@
 # Rule 2: a forked child begins anew, with a journal and numbers of its own; what its
 #         parent has is its parent's.
 import atexit
-import errno
 import os
 import secrets
 import socket
@@ -25,7 +24,7 @@ from audit_mw.trail.journal import SUFFIX, Facts, Journal
 from audit_mw.trail.native import make_lock
 from audit_mw.trail.owner import acting_as, check_owner
 from audit_mw.trail.place import Place
-from audit_mw.trail.pump import Notes, Pump
+from audit_mw.trail.pump import Notes, Pump, describe
 from audit_mw.trail.segment import make_directory
 from audit_mw.trail.slots import Geometry
 
@@ -35,6 +34,7 @@ JOURNALS = ".journal"  # in the trail, where no other directory is given
 _SMALL_HALF = 4 << 10
 _SMALL = 2048  # slots of a block
 _LARGE = 32  # small ones to a large one
+_MOMENT = 0.001
 _SECONDS = 10.0  # until a close gives up on a disk that stalls
 
 _writers: "WeakSet[Writer]" = WeakSet()
@@ -162,10 +162,15 @@ class Writer:
         Raises:
             AuditUnavailable: the trail cannot be opened.
         """
-        pump = self._pump
-        if pump is None or not pump.accepting:
-            pump = self._open()
-        pump.note(event)
+        while True:
+            pump = self._pump
+            if pump is None or not pump.accepting:
+                pump = self._open()
+            place = pump.outside()
+            if pump.accepting:  # as in `place`
+                place.finish(event)
+                return
+            place.drop()
 
     # --- life
 
@@ -181,11 +186,16 @@ class Writer:
     def _open(self) -> Pump:
         with self._gate:
             pump = self._pump
-            if pump is not None and pump.accepting:
-                return pump
-            if pump is not None:
-                self._last = pump.journal.last
+            while pump is not None and pump.is_alive:
+                if pump.accepting:
+                    return pump
+                time.sleep(_MOMENT)  # it is about to end, or finds that it cannot
             try:
+                if pump is not None and not pump.has_ended:
+                    pump.start()  # its thread died
+                    return pump
+                if pump is not None:
+                    self._last = pump.journal.last
                 pump = self._start()
             except Exception as error:
                 raise self.blame(error) from error
@@ -201,11 +211,16 @@ class Writer:
             pump = Pump(self._config, self._notes, self._make_journal, self._last)
             try:
                 pump.files.segments["request"].current()
+                startup = self._notes.make(self.instance, "sys_startup", "SUCCESS", {})
+                pump.note(startup)
             except BaseException:
                 pump.abandon()
                 raise
-        pump.note(self._notes.make(self.instance, "sys_startup", "SUCCESS", {}))
-        pump.start()
+        try:  # outside: a thread has the identity for files of who starts it
+            pump.start()
+        except BaseException:
+            pump.abandon()
+            raise
 
         return pump
 
@@ -228,11 +243,7 @@ class Writer:
 
     def blame(self, error: Exception) -> AuditUnavailable:
         """Return why the trail cannot be opened, and remember it for `state`."""
-        number = getattr(error, "errno", None)
-        name = errno.errorcode.get(number or 0, "")
-        # A refusal of ours tells more than the name of its number.
-        told = name if name and number != errno.EPERM else str(error) or repr(error)
-        reason = f"the trail {str(self._trail)!r} takes no record: {told}"
+        reason = f"the trail {str(self._trail)!r} takes no record: {describe(error)}"
         self._error = reason
 
         return AuditUnavailable(reason)
@@ -254,13 +265,13 @@ class Writer:
         Args:
             at_exit: this process ends: what still runs is left to the next one.
         """
+        pump = self._pump
+        if pump is None or not pump.accepting:
+            return
+        with suppress(AuditUnavailable):
+            pump.stop(at_exit=at_exit).wait(_SECONDS)
         with self._gate:
-            pump = self._pump
-            if pump is None or pump.has_ended:
-                return
-            with suppress(AuditUnavailable):
-                pump.stop(at_exit=at_exit).wait(_SECONDS)
-            if pump.has_ended:
+            if pump.has_ended and self._pump is pump:
                 self._last = pump.journal.last
                 self._pump = None
 

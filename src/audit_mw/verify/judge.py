@@ -19,7 +19,7 @@ from audit_mw.verify.lines import Good, Lines
 from audit_mw.verify.lives import Lives
 from audit_mw.verify.numbers import Numbers
 from audit_mw.verify.repeats import Repeats
-from audit_mw.verify.report import MISSING, Place, Report
+from audit_mw.verify.report import MISSING, MOST, Place, Report
 from audit_mw.verify.snapshot import Seen, take_snapshot, unread
 from audit_mw.verify.spilled import Named, Spilt
 
@@ -214,4 +214,4 @@ def _cut(event: Event) -> int:
     cut = event.details.get("cut")
     count = cut.get("count") if isinstance(cut, Mapping) else 0
 
-    return count if isinstance(count, int) else 0
+    return min(max(count, 0), MOST) if isinstance(count, int) else 0

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from audit_mw.trail.reader import Damage, Line, Position, scan_lines
 from audit_mw.trail.record import VALUES, Record, StoredValue, header_line
 from audit_mw.verify.coding import misspelling
-from audit_mw.verify.report import Place, Report
+from audit_mw.verify.report import MOST, Place, Report
 from audit_mw.verify.snapshot import Seen, is_being_written, open_seen
 
 __all__ = ["Good", "Lines"]
@@ -84,7 +84,7 @@ def _problem(stream: str, line: Line) -> str | None:
     found = VALUES if isinstance(item, StoredValue) else item.event.stream
     if found != stream:
         return f"a record of the stream {found} in the directory of {stream}"
-    if isinstance(item, Record) and item.seq < 1:
+    if isinstance(item, Record) and not 1 <= item.seq <= MOST:
         return f"a record that says {item.seq} is its number"
 
     return misspelling(line.text, item)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from audit_mw.event import Event
 from audit_mw.trail.names import period_of
 from audit_mw.trail.record import Record
-from audit_mw.verify.report import Place
+from audit_mw.verify.report import MOST, Place
 
 __all__ = ["Closed", "Life", "Lives"]
 
@@ -86,6 +86,8 @@ class Lives:
     def take(self, record: Record, place: Place) -> None:
         """Take a record of `system`."""
         event = record.event
+        if not 1 <= record.seq <= MOST:
+            return
         if event.type == "sys_startup":
             self._start(record)
         elif event.type == "sys_shutdown":
@@ -97,7 +99,8 @@ class Lives:
         if event.type in _TOLD:
             self.told[event.type] += 1
             count = event.details.get("count")
-            self.counted[event.type] += count if isinstance(count, int) else 0
+            if isinstance(count, int) and 0 <= count <= MOST:
+                self.counted[event.type] += count
 
     def _start(self, record: Record) -> None:
         life = self.of(record.event.instance)
@@ -111,7 +114,7 @@ class Lives:
         said = {
             stream: seq
             for stream, seq in (last if isinstance(last, Mapping) else {}).items()
-            if isinstance(seq, int)
+            if isinstance(seq, int) and seq <= MOST
         }
         for stream, seq in said.items():
             if seq > life.last.get(stream, (0, place))[0]:

@@ -4,7 +4,7 @@ from audit_mw.trail.record import Record
 from audit_mw.verify.lives import Lives
 from audit_mw.verify.ranges import Ranges
 from audit_mw.verify.repeats import Repeats
-from audit_mw.verify.report import MISSING, Place, Report
+from audit_mw.verify.report import MISSING, MOST, Place, Report
 
 __all__ = ["Numbers"]
 
@@ -33,7 +33,7 @@ class Numbers:
 
     def take(self, record: Record, place: Place) -> None:
         """Take a record; those of a file in their order."""
-        if record.seq < 1:
+        if not 1 <= record.seq <= MOST:
             return
         key = record.event.instance, record.event.stream
         ranges = self._ranges.setdefault(key, Ranges())

@@ -18,7 +18,7 @@ __all__ = ["Repeats"]
 
 _TABLE = """
 CREATE TABLE first (
-    instance TEXT, stream TEXT, seq INTEGER, exact BLOB, plain BLOB, recovered INTEGER,
+    instance BLOB, stream TEXT, seq INTEGER, exact BLOB, plain BLOB, recovered INTEGER,
     file INTEGER, line INTEGER, offset INTEGER, PRIMARY KEY (instance, stream, seq)
 ) WITHOUT ROWID;
 """
@@ -58,7 +58,8 @@ class Repeats:
         key = record.event.instance, record.event.stream
         if key not in self._ranges or record.seq not in self._ranges[key]:
             return None
-        named = *key, record.seq
+        # What is no UTF-8 in a record is no text of SQLite's.
+        named = key[0].encode(errors="surrogateescape"), key[1], record.seq
         digests = _digests(record)
         row = self._find(named)
         if row is None:
@@ -72,7 +73,7 @@ class Repeats:
         return Place(*first), is_same
 
     def _find(
-        self, named: tuple[str, str, int]
+        self, named: tuple[bytes, str, int]
     ) -> tuple[bytes, bytes, int, int, int, int] | None:
         query = (
             "SELECT exact, plain, recovered, file, line, offset FROM first "

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["LINE", "MISSING", "Finding", "Place", "Report"]
+__all__ = ["LINE", "MISSING", "MOST", "Finding", "Place", "Report"]
 
 LINE, MISSING = 0, 1
-_MOST = 10_000
+MOST = (1 << 63) - 1  # no count is larger; whoever signs can write any
+_KEPT = 10_000
 
 
 class Place(NamedTuple):
@@ -98,7 +99,7 @@ class Report:
 
     def add(self, place: Place, what: str, kind: int = LINE) -> None:
         """Take a finding."""
-        if len(self._found) < _MOST:
+        if len(self._found) < _KEPT:
             self._found.append((kind, place, what))
         else:
             self.more += 1
@@ -106,5 +107,5 @@ class Report:
     def repeat(self, place: Place, what: str) -> None:
         """Take a record that is there again."""
         self.repeats += 1
-        if len(self.repeated) < _MOST:
+        if len(self.repeated) < _KEPT:
             self.repeated.append(self.at(place, what))
