@@ -6,6 +6,7 @@ import pytest
 
 from audit_mw.config import Config, option_rows
 from audit_mw.errors import AuditError, ConfigError
+from audit_mw.option_readers import Threshold
 
 KEY = bytes(range(40))
 KEY_TEXT = base64.b64encode(KEY).decode()
@@ -24,6 +25,7 @@ OPTIONS = [
     ("interface", "asgi", "asgi", '"asgi"', "asgi"),
     ("trail", "/var/trail", " /var/trail ", '"/var/trail"', "/var/trail"),
     ("service", "bank", "bank", '"bank"', "bank"),
+    ("version", "2026.11", "2026.11", '"2026.11"', "2026.11"),
     (
         "trusted_proxies",
         ["10.0.0.0/8", "::1", "unix"],
@@ -59,12 +61,31 @@ OPTIONS = [
     ("not_secret", ("Author",), "Author", '["author"]', ("author",)),
     ("opaque_types", {"A/B"}, "a/b", '["a/b"]', ("a/b",)),
     ("record_fields", ["X-A", "x-b"], "x-a,x-b", '["x-a", "x-b"]', ("x-a", "x-b")),
+    ("on_failure", "serve", "serve", '"serve"', "serve"),
+    (
+        "serve_unlogged",
+        ["/health", "/ready"],
+        "/health,/ready",
+        '["/health", "/ready"]',
+        ("/health", "/ready"),
+    ),
+    ("on_vanished", "refuse", "refuse", '"refuse"', "refuse"),
+    ("durability", "disk", "disk", '"disk"', "disk"),
     ("rotate", "hour", "hour", '"hour"', "hour"),
     ("spill_over", 1024, "1KiB", "1024", 1024),
     ("max_body", 2 << 20, "2MiB", '"2 mib"', 2 << 20),
     ("max_spill", "1GiB", "1073741824", '"1gib"', 1 << 30),
     ("max_params", 1, "1", "1", 1),
     ("max_record", 32768, "32768B", '"32KiB"', 32768),
+    ("max_slots", 64, "64", "64", 64),
+    ("journal_dir", "/dev/shm/x", "/dev/shm/x", '"/dev/shm/x"', "/dev/shm/x"),
+    (
+        "min_free",
+        ("20%", "1MiB", 4096),
+        "20%,1MiB,4096",
+        '["20%", "1MiB", 4096]',
+        (Threshold(percent=20), Threshold(size=1 << 20), Threshold(size=4096)),
+    ),
     ("event_header", "X-Event", "x-event", '"x-event"', "x-event"),
 ]
 each_option = pytest.mark.parametrize(

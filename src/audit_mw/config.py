@@ -36,7 +36,7 @@ from audit_mw.option_readers import (
 __all__ = ["Config", "option_rows"]
 
 PREFIX = "AUDIT_MW_"
-_SLOTS = 1 << 16
+_COUNTS = {"max_params", "max_slots"}  # shown as numbers; other numbers are sizes
 # These name the application and files; they are no options.
 RESERVED = {"AUDIT_MW_APP", "AUDIT_MW_CONFIG", "AUDIT_MW_GUNICORN_CONFIG"}
 
@@ -159,7 +159,7 @@ class Config:
         64 << 10, count(32 << 10, 1 << 20), "bytes of one record; the rest is spilled"
     )
     max_slots: int = _option(
-        _SLOTS,
+        1 << 16,
         count(16, 1 << 20),
         "requests that may run at once, in one process, before new ones are refused",
     )
@@ -258,17 +258,21 @@ def _read(cls: type[Config], name: str, value: object, where: str) -> Any:
 def option_rows() -> list[tuple[str, str, str]]:
     """Return (name, default, meaning) of each option, for the documentation."""
     return [
-        (option.name, _shown(option.default), option.metadata["meaning"])
+        (
+            option.name,
+            _shown(option.default, is_size=option.name not in _COUNTS),
+            option.metadata["meaning"],
+        )
         for option in fields(Config)
     ]
 
 
-def _shown(default: object) -> str:
+def _shown(default: object, *, is_size: bool) -> str:
     if default is None or default == ():
         return "none"
     if isinstance(default, tuple):
         return ",".join(map(str, default))
-    if isinstance(default, int) and default % 1024 == 0 and default != _SLOTS:
+    if is_size and isinstance(default, int) and default % 1024 == 0:
         return (
             f"{default >> 20}MiB" if default % (1 << 20) == 0 else f"{default >> 10}KiB"
         )

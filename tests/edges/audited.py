@@ -1,16 +1,17 @@
 # AuditMiddleware around applications that share one trail, and that trail read again.
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tests.settling import settle
 
-from audit_mw import AuditMiddleware
+from audit_mw import AuditMiddleware, AuditUnavailable
 from audit_mw.event import Event
 from audit_mw.trail.reader import Damage, read_segment, segments
 from audit_mw.trail.record import Record
 
-__all__ = ["KEY", "Audited", "around", "read_trail"]
+__all__ = ["KEY", "Audited", "around", "read_trail", "slots_in_use"]
 
 KEY = bytes(range(32))
 
@@ -49,6 +50,10 @@ class Audited:
         """Return the events of the fault stream."""
         return self.events("fault")
 
+    def slots_in_use(self) -> int:
+        """Return how many slots are not free, once what was recorded is on lines."""
+        return sum(map(slots_in_use, self._made))
+
     def close(self) -> None:
         """Let go of all files."""
         for middleware in self._made:
@@ -63,6 +68,16 @@ def around(middleware: Any) -> Callable[[Any], Any]:
         return middleware
 
     return put
+
+
+def slots_in_use(middleware: Any) -> int:
+    """Return how many slots of the journal of `middleware` are not free."""
+    writer = middleware._auditor._writer
+    with suppress(AuditUnavailable):
+        writer.flush()
+    pump = writer._pump
+
+    return 0 if pump is None else int(pump.pool.used)
 
 
 def read_trail(trail: Path, stream: str = "request") -> list[Event]:

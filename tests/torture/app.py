@@ -64,7 +64,7 @@ def witnessed(directory: Path) -> list[str]:
 
 
 def _exit() -> None:
-    os._exit(3)
+    os._exit(7)  # gunicorn ends at a 3: its worker did not boot
 
 
 def _segv() -> None:

@@ -17,7 +17,7 @@ import re
 import struct
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,25 +36,31 @@ _SHOWN = 30  # complaints; there may be very many
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One record: its cells by the names in the first line of its segment."""
+    """One record, and the names of its cells in the first line of its segment."""
 
     path: Path
-    cells: Mapping[str, bytes]
+    names: tuple[str, ...]
+    text: bytes
+
+    @property
+    def cells(self) -> dict[str, bytes]:
+        """The cells by name; made anew each time, for there may be very many lines."""
+        return dict(zip(self.names, self.text[:-1].split(b"\t"), strict=True))
 
     def __getitem__(self, name: str) -> str:
-        return self.cells[name].decode()
+        return self.text[:-1].split(b"\t")[self.names.index(name)].decode()
 
     @property
     def word(self) -> str | None:
         """The word of the request, if it carried one."""
-        found = _WORD.search(self.cells["params"])
+        found = _WORD.search(self.text)
 
         return found[1].decode() if found else None
 
     @property
     def died(self) -> bool:
         """Whether the record says that its process died."""
-        return b'"reason":"process_died"' in self.cells["details"]
+        return b'"reason":"process_died"' in self.text
 
 
 @dataclass
@@ -82,17 +88,15 @@ class Trail:
             if text:  # one that was made by a process killed before its first append
                 self.wrong.append(f"{path}: begins with {first[:60]!r}")
             return
-        stream, *names = first[len(_FORMAT) : -1].decode().split("\t")
-        names[:0] = [stream.partition(" ")[2]]
+        names = tuple(first.partition(b" ")[2].partition(b" ")[2].decode().split())
         for number, line in enumerate(lines, 2):
             if wrong := _torn(line, names):
                 self.wrong.append(f"{path}:{number}: {wrong}: {line[:99]!r}")
                 continue
-            cells = dict(zip(names, line[:-1].split(b"\t"), strict=True))
-            if "sha256" in cells:
-                self.stored.add(cells["sha256"])
+            if "sha256" in names:
+                self.stored.add(Line(path, names, line).cells["sha256"])
             else:
-                self.lines.append(Line(path, cells))
+                self.lines.append(Line(path, names, line))
 
     def of(self, stream: str) -> list[Line]:
         """Return the records of a stream."""
@@ -116,7 +120,7 @@ class Trail:
         return sorted((directory / ".journal").glob("*.journal"))
 
 
-def _torn(line: bytes, names: list[str]) -> str:
+def _torn(line: bytes, names: Sequence[str]) -> str:
     if not _LINE.fullmatch(line):
         return "a byte that may not stand here, or no LF"
     cells = line[:-1].split(b"\t")
@@ -215,7 +219,7 @@ def _unstarted(trail: Trail) -> Iterator[str]:
 def _unstored(trail: Trail) -> Iterator[str]:
     for line in trail.lines:
         if not line.died:
-            named = set(_SPILLED.findall(line.cells["params"]))
+            named = set(_SPILLED.findall(line.text))
             yield from (
                 f"{line.word}: value {digest.decode()[:9]} is not stored"
                 for digest in named - trail.stored

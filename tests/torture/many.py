@@ -16,17 +16,27 @@ __all__ = ["FAKETIME", "moved_clock", "run_many", "set_clock"]
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 _PAUSE = 0.05
+_SECOND = 20  # renames in a second
 _EACH = 4  # renames until the clock is moved
 # Seconds beside the true time: on, on, an hour back, and over midnight.
 _CLOCKS = (0, 3600, 7200, 3600, 10_800, 86_400, 82_800, 90_000)
 
 
-def moved_clock(file: Path) -> dict[str, str]:
-    """Return the environment of a process whose clock a file moves."""
+def moved_clock(file: Path, seconds: int = 0) -> dict[str, str]:
+    """
+    Return the environment of a process whose clock a file moves.
+
+    Args:
+        file: says by how much.
+        seconds: how often it looks there; 0 is at each call, which costs more than the
+            record.
+    """
+    often = ("CACHE_DURATION", f"{seconds}") if seconds else ("NO_CACHE", "1")
+
     return {
+        f"FAKETIME_{often[0]}": often[1],
         "LD_PRELOAD": str(FAKETIME),
         "FAKETIME_TIMESTAMP_FILE": str(file),
-        "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "NO_FAKE_STAT": "1",
     }
@@ -40,7 +50,7 @@ def set_clock(file: Path, seconds: int) -> None:
 
 
 def run_many(
-    directory: Path, processes: int, records: int, *, clock: bool = True
+    directory: Path, processes: int, records: int, seconds: int = 0
 ) -> list[str]:
     """
     Let processes serve so many requests each; return what is wrong.
@@ -49,21 +59,19 @@ def run_many(
         directory: of trail and witnesses.
         processes: how many; every other one speaks ASGI, the others WSGI.
         records: of each.
-        clock: whether the clock is moved; else only files are renamed.
+        seconds: how often they look for the clock.
     """
     file = directory / "clock"
     set_clock(file, 0)
-    tasks = [("serve", kind, str(records)) for kind in ("wsgi", "asgi")]
-    environ = moved_clock(file) if clock else {}
-    options = {"rotate": "hour"}
-    team = crew(
-        directory,
-        *[tasks[number % 2] for number in range(processes)],
-        options=options,
-        environ=environ,
-    )
-    with team as children:
-        _disturb(children, directory / "trail", file)
+    tasks = [
+        ("serve", ("wsgi", "asgi")[number % 2], str(records))
+        for number in range(processes)
+    ]
+    environ = moved_clock(file, seconds)
+    with crew(
+        directory, *tasks, options={"rotate": "hour"}, environ=environ
+    ) as children:
+        _disturb(children, directory / "trail", file, _EACH + seconds * _SECOND)
         ended = [said(child) for child in children]
 
     return [
@@ -75,7 +83,7 @@ def run_many(
 
 
 def _disturb(
-    children: Sequence[subprocess.Popen[str]], trail: Path, file: Path
+    children: Sequence[subprocess.Popen[str]], trail: Path, file: Path, each: int
 ) -> None:
     clocks = cycle(_CLOCKS)
     for turn in count(1):
@@ -83,7 +91,7 @@ def _disturb(
             return
         time.sleep(_PAUSE)
         _rename(trail, turn)
-        if turn % _EACH == 0:
+        if turn % each == 0:
             set_clock(file, next(clocks))
 
 

@@ -3,6 +3,7 @@
 # `python -m tests.trail.workers TASK ARGUMENT...` says "ready", waits for a line, does
 # the task, and writes what it returns as JSON. Nothing here asserts: tests do.
 import errno
+import fcntl
 import json
 import mmap
 import os
@@ -11,13 +12,14 @@ import resource
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from tests.trail.dead import files_of
+from tests.trail.dead import facts, files_of
 from tests.trail.instants import kill_adopters, kill_writers
 from tests.trail.samples import (
     begin,
@@ -29,6 +31,7 @@ from tests.trail.samples import (
     send,
     settled,
     spill_of,
+    wait_until,
 )
 
 from audit_mw import ids as audit_ids
@@ -38,6 +41,7 @@ from audit_mw.event import Event
 from audit_mw.ids import EventIds
 from audit_mw.trail import entry, journal, place, pool, pump, receipt, slots, writer
 from audit_mw.trail.adoption import adopt, find_journals
+from audit_mw.trail.journal import Journal
 from audit_mw.trail.key import load_key
 from audit_mw.trail.place import Place
 from audit_mw.trail.reader import read_segment
@@ -380,6 +384,58 @@ def _wait(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def idle(trail: str) -> int:
+    """Do nothing for two seconds; return how often a thread of this process woke."""
+    sleeping = make_writer(Path(trail))
+    put_on_record(sleeping, nth(1, instance=sleeping.instance))
+    settled(sleeping)
+    time.sleep(1.5)  # it lingers for a second
+    before = _switches()
+    time.sleep(2)
+
+    return _switches() - before
+
+
+def _switches() -> int:
+    """Return how often this process gave its processors away, all threads together."""
+    said = [path.read_text() for path in Path("/proc/self/task").glob("*/status")]
+
+    return sum(
+        int(text.split("\nvoluntary_ctxt_switches:")[1].split()[0]) for text in said
+    )
+
+
+def end_while_waiting(trail: str, times: str) -> None:
+    """Leave records that wait, a request that runs, and one that is being answered."""
+    ending = make_writer(Path(trail), max_slots=1024)
+    count = int(times)
+    for number in range(count):
+        put_on_record(ending, nth(number, instance=ending.instance))
+    sending = nth(count, instance=ending.instance)
+    send(begin(ending, sending), sending)
+    begin(ending, nth(count + 1, instance=ending.instance))
+
+
+def lose_journal(trail: str) -> None:
+    """Lose the journal, get another, begin a request, and die."""
+    losing = make_writer(Path(trail), max_slots=16)
+    for number in range(3):
+        put_on_record(losing, nth(number, instance=losing.instance))
+    settled(losing)
+    pump = losing._pump
+    assert pump
+    gone = pump.journal
+    gone.path.unlink()
+    pump._next_adoption = 0
+    pump.wake()
+    wait_until(lambda: pump.journal is not gone)
+    settled(losing)
+    begin(losing, nth(9, instance=losing.instance))
+    sys.stdout.write("null")
+    sys.stdout.flush()
+    os._exit(0)
+
+
 # --- journals
 
 
@@ -396,6 +452,26 @@ def hold_open(trail: str) -> None:
     sys.stdout.write(f"{holding._pump.journal.path}\n")
     sys.stdout.flush()
     signal.pause()
+
+
+def try_lock(path: str) -> bool:
+    """Return whether somebody has the lock of a file."""
+    with Path(path).open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+
+    return False
+
+
+def create_beyond_limit(path: str) -> list[object]:
+    """Make a journal that the limit of file sizes forbids; return error, files open."""
+    before = open_files()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, -1))
+    error = _attempt(Journal.create, Path(path), facts(), {})
+
+    return [error, open_files() - before]
 
 
 def adopt_all(trail: str) -> list[str]:
@@ -484,16 +560,21 @@ TASKS: dict[str, Callable[..., object]] = {
         commit_in_turn,
         commit_spills,
         commit_while_forking,
+        end_while_waiting,
         fork_at_each_line,
+        create_beyond_limit,
         die_at_each_line,
         hold_open,
+        idle,
         interrupt_after_each_call,
+        lose_journal,
         make_ids,
         make_key,
         put_until_killed,
         read,
         record_until_killed,
         refuse_key,
+        try_lock,
     )
 }
 

@@ -402,19 +402,16 @@ def test_archive_is_gone(closed: Path) -> None:
     assert what in found(closed)
 
 
-@pytest.mark.parametrize("at", range(0, 600, 7))
-def test_archive_is_rotten(closed: Path, at: int) -> None:
+def test_archive_is_rotten(closed: Path) -> None:
     """
     Wherever an archive is changed, it is the first that is found.
     """
     path = closed / "request" / "2024-11-20.log.zst"
-    text = bytearray(path.read_bytes())
-    at %= len(text)
-    text[at] ^= 0x41
-    path.write_bytes(text)
-    finding = verify_trail(closed).findings[0]
+    text = path.read_bytes()
+    for at in range(0, len(text), 5):
+        path.write_bytes(text[:at] + bytes([text[at] ^ 0x41]) + text[at + 1 :])
 
-    assert finding.path == path
+        assert verify_trail(closed).findings[0].path == path
 
 
 def test_archive_is_cut(closed: Path) -> None:
@@ -481,7 +478,7 @@ def test_while_writers_write(tmp_path: Path) -> None:
     """
     Beside writers that append and rotate by rename, nothing is found that is not so.
     """
-    tool = [sys.executable, "-m", "tests.upkeep.writers", str(tmp_path), "6"]
+    tool = [sys.executable, "-m", "tests.upkeep.writers", str(tmp_path), "3"]
     (tmp_path / "request").mkdir()
     writers = [subprocess.Popen(tool, cwd=ROOT) for _ in range(2)]
     reports: list[Report] = []

@@ -6,6 +6,7 @@
 #         next goes on from there.
 # Rule 2: a journal of another trail is left alone, and one that cannot be read is
 #         never removed: it is told, and stays for who can.
+import errno
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -33,6 +34,10 @@ __all__ = [
 ]
 
 
+# Of a system that has too much to do to open a file.
+_BUSY = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR)
+
+
 class Unadopted(AuditError):
     """
     A journal of a dead process could not be appended now; it stays.
@@ -40,12 +45,12 @@ class Unadopted(AuditError):
     Args:
         path: where it is.
         cause: why.
+        is_lasting: it cannot be read; else the disk takes nothing now, but may later.
     """
 
-    def __init__(self, path: Path, cause: Exception) -> None:
+    def __init__(self, path: Path, cause: Exception, *, is_lasting: bool) -> None:
         super().__init__(f"{path}: {cause if str(cause) else repr(cause)}")
-        # What a disk refuses now it may take later: nothing is lost by that.
-        self.is_lasting = not isinstance(cause, OSError)
+        self.is_lasting = is_lasting
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,8 @@ def adopt(path: Path, files: Files) -> Adopted | None:
     try:
         journal = Journal.take_over(path)
     except (OSError, ValueError, JournalError) as error:
-        raise Unadopted(path, error) from error
+        is_busy = isinstance(error, OSError) and error.errno in _BUSY
+        raise Unadopted(path, error, is_lasting=not is_busy) from error
     if journal is None:
         return None
     files.journals.append(journal)
@@ -129,7 +135,8 @@ def adopt(path: Path, files: Files) -> Adopted | None:
         return _empty(journal, files)
     except Exception as error:
         # Whatever is wrong with one journal must not keep the others from their end.
-        raise Unadopted(path, error) from error
+        is_lasting = not isinstance(error, OSError)
+        raise Unadopted(path, error, is_lasting=is_lasting) from error
     finally:
         files.journals.remove(journal)
         journal.close()

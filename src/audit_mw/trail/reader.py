@@ -3,8 +3,7 @@
 # A damaged line is named with its file, line, offset and reason, and reading goes on
 # behind it; nothing is skipped silently. Memory is flat: one line at a time, and a
 # line longer than any that a writer makes is damage, not a reason to hold it.
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -12,8 +11,7 @@ from typing import BinaryIO, NamedTuple
 from audit_mw.errors import DamagedRecord
 from audit_mw.event import STREAMS, Event
 from audit_mw.trail.archive import UNREADABLE, ArchiveFile, open_segment
-from audit_mw.trail.index import read_index
-from audit_mw.trail.names import SegmentName
+from audit_mw.trail.listing import segments
 from audit_mw.trail.record import (
     VALUES,
     Record,
@@ -75,62 +73,6 @@ class Line(NamedTuple):
     offset: int
     text: bytes
     item: Record | StoredValue | Damage | None
-
-
-# --- which there are
-
-
-def segments(trail: Path, stream: str) -> list[Path]:
-    """
-    Return the segments of a stream, the oldest first.
-
-    Active, closed, renamed and compressed ones alike. One that is being closed, or
-    whose closing was cut short, is there once.
-    """
-    try:
-        paths = [path for path in (trail / stream).iterdir() if _is_segment(path)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    paths.sort(key=lambda path: SegmentName(path.name).order)
-    archives = set(_unfinished(paths))
-
-    return [path for path in paths if path not in archives]
-
-
-def _is_segment(path: Path) -> bool:
-    # A FIFO would be waited for, and a link leads to what is no part of the trail.
-    return SegmentName(path.name).is_segment and stat.S_ISREG(path.lstat().st_mode)
-
-
-def _unfinished(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the archives of segments that are there as well: those may have grown."""
-    names = {path.name for path in paths}
-    for path in paths:
-        name = SegmentName(path.name)
-        if name.is_packed and _is_archive_of_one(path, names):
-            yield path
-
-
-def _is_archive_of_one(archive: Path, names: Iterable[str]) -> bool:
-    try:
-        index = read_index(archive)
-        if index is None or index.segment not in names:
-            return False
-        segment = archive.with_name(index.segment)
-        return index.is_of(segment.stat()) and _begin_alike(archive, segment)
-    except (*UNREADABLE, OSError):
-        return False
-
-
-def _begin_alike(archive: Path, segment: Path) -> bool:
-    # An inode that is free is soon another file's.
-    with open_segment(archive) as closed, segment.open("rb") as file:
-        begin = closed.read(_STEP)
-
-        return begin == file.read(len(begin))
-
-
-# --- what is in them
 
 
 def read_events(path: Path) -> Iterator[Event]:

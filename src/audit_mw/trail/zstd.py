@@ -59,10 +59,11 @@ def pack(exact: bytes) -> bytes:
     """
     if _library is None:
         raise MissingExtra
+    packed: bytes
     if sys.version_info >= (3, 14):
         flags = _library.CompressionParameter
         options = {flags.compression_level: _LEVEL, flags.checksum_flag: 1}
-        packed: bytes = _library.compress(exact, options=options)
+        packed = _library.compress(exact, options=options)
     else:
         compressor = _library.ZstdCompressor(level=_LEVEL, write_checksum=True)
         packed = compressor.compress(exact)

@@ -23,6 +23,7 @@ from audit_mw.trail.record import VALUES
 
 __all__ = ["Seen", "is_being_written", "open_seen", "take_snapshot", "unread"]
 
+_TRIES = 20
 _ORDER = ("system", *(stream for stream in STREAMS if stream != "system"), VALUES)
 
 
@@ -60,9 +61,23 @@ def take_snapshot(trail: Path) -> dict[str, list[Seen]]:
 
 
 def _look(trail: Path, stream: str) -> list[Seen]:
+    # What is renamed between the listing and the look would be missed, or another file
+    # taken for it; so it is looked at until nothing moved.
+    for _ in range(_TRIES):
+        seen = _look_once(trail, stream)
+        again = _look_once(trail, stream)
+        if [(each.path, each.inode) for each in seen] == [
+            (each.path, each.inode) for each in again
+        ]:
+            break
+
+    return seen
+
+
+def _look_once(trail: Path, stream: str) -> list[Seen]:
     seen = []
     for path in reversed(segments(trail, stream)):
-        with suppress(FileNotFoundError):  # it was renamed, and is looked at as that
+        with suppress(FileNotFoundError):
             status = path.lstat()
             inode = status.st_dev, status.st_ino
             seen.append(Seen(path, stream, status.st_size, inode))

@@ -1,0 +1,42 @@
+# kill -9 before each line, of who writes and of who adopts: nothing is lost, nothing is
+# there twice, and no number is missing.
+
+import pytest
+from tests.trail.crew import outcome
+
+DURABILITY = ["process", "disk"]
+STEP = 29  # lines; `make test-long` takes each
+
+
+def kills(who: str, durability: str, first: int, step: int) -> int:
+    """Kill at lines; fail with what was wrong; return how many were killed."""
+    *wrong, count = outcome("die_at_each_line", who, durability, first, step)
+    assert wrong == []
+
+    return int(count.partition(" ")[0])
+
+
+@pytest.mark.parametrize("durability", DURABILITY)
+def test_some_writers(durability: str) -> None:
+    """
+    A process that is killed at some line of its requests leaves all that they promise.
+    """
+    assert kills("writer", durability, 7, STEP) > 50
+
+
+@pytest.mark.parametrize("durability", DURABILITY)
+def test_some_adopters(durability: str) -> None:
+    """
+    So does one that is killed while it adopts, and the next one too.
+    """
+    assert kills("adopter", durability, 7, STEP) > 10
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("durability", DURABILITY)
+@pytest.mark.parametrize("who", ["writer", "adopter"])
+def test_each_line(who: str, durability: str) -> None:
+    """
+    The same at each single line.
+    """
+    assert kills(who, durability, 1, 1) > 500
