@@ -27,7 +27,7 @@ def settle(trail: Path, journals: Path | None = None) -> None:
         with suppress(AuditUnavailable):
             writer.flush()
     directory = journals or trail / JOURNALS
-    if any(not each.alive and each.waiting for each in survey(directory)):
+    if any(not each.alive and each.waiting for each in survey(directory, trail)):
         list(recover_trail(trail, journals))  # what a killed process left
     until = time.monotonic() + _SECONDS
     while unfinished(directory):

@@ -25,13 +25,13 @@ def recover(context: click.Context, trail: Path, journals: Path | None) -> None:
     A service does this itself, at its start and every five seconds while it runs. The
     command is for a trail whose service will not run again.
         audit-mw recover --trail /var/log/shop
-    Exit code 1: a journal is left, because it cannot be read or is of another trail.
+    Exit code 1: a journal is left, because it cannot be read.
     """
     with failing():
         left = False
         for journal, is_done in recover_trail(trail, journals):
             left = left or not is_done
-            problem = journal.problem or "of another trail, or in use by now"
+            problem = journal.problem or "in use by now"
             said = f"{journal.waiting} records recovered" if is_done else problem
             click.echo(f"{journal.path}: {said}")
     context.exit(int(left))

@@ -91,12 +91,12 @@ def boot_id() -> str:
     return ""
 
 
-def survey(directory: Path) -> list[JournalState]:
-    """Return what journals are there, and what waits in them; nothing is changed."""
-    return [state for path in find_journals(directory) for state in _look(path)]
+def survey(directory: Path, trail: Path | None = None) -> list[JournalState]:
+    """Return the journals (of a trail), and what waits in them; nothing is changed."""
+    return [state for path in find_journals(directory) for state in _look(path, trail)]
 
 
-def _look(path: Path) -> Iterator[JournalState]:
+def _look(path: Path, trail: Path | None) -> Iterator[JournalState]:
     try:
         journal = Journal.take_over(path)
     except (OSError, ValueError, JournalError) as error:
@@ -107,8 +107,10 @@ def _look(path: Path) -> Iterator[JournalState]:
             yield JournalState(path, alive=True, waiting=0)
         return
     waiting = sum(slot.state != FREE for slot in journal.slots())
+    is_ours = trail is None or is_of(journal.facts, path, trail)
     journal.close()
-    yield JournalState(path, alive=False, waiting=waiting)
+    if is_ours:
+        yield JournalState(path, alive=False, waiting=waiting)
 
 
 def adopt(path: Path, files: Files) -> Adopted | None:

@@ -9,7 +9,11 @@ from pathlib import Path
 
 from xxhash import xxh3_64_hexdigest
 
+from audit_mw.trail.archive import UNREADABLE, open_segment
+from audit_mw.trail.index import read_index
+from audit_mw.trail.names import PACKED
 from audit_mw.trail.notes import Note
+from audit_mw.trail.zstd import MissingExtra
 
 __all__ = ["has_segment", "landed", "lines_of"]
 
@@ -31,15 +35,7 @@ def landed(directory: Path, note: Note, instance: str) -> dict[int, bytes]:
         OSError: the file is there, but cannot be read.
     """
     found: dict[int, bytes] = {}
-    fd = _open_inode(directory, note)
-    if fd < 0:
-        return found
-    try:
-        # One more: where half a line could not be cut, a LF came between.
-        text = _read(fd, note.length + 1, note.offset)
-    finally:
-        os.close(fd)
-    for cells in lines_of(text, instance):
+    for cells in lines_of(_appended(directory, note) or b"", instance):
         seq = int(cells[_SEQ])
         if note.first <= seq <= note.last:
             found[seq] = cells[_EVENT]
@@ -61,11 +57,33 @@ def lines_of(text: bytes, instance: str) -> Iterator[list[bytes]]:
 
 def has_segment(directory: Path, note: Note) -> bool:
     """Tell whether the file of a note is still there, under whatever name."""
+    return _appended(directory, note) is not None
+
+
+def _appended(directory: Path, note: Note) -> bytes | None:
+    """Return what stands where a note says; None if its file is gone."""
+    # One more: where half a line could not be cut, a LF came between.
+    length = note.length + 1
     fd = _open_inode(directory, note)
-    if fd >= 0:
+    if fd < 0:
+        return _closed(directory, note, length)
+    try:
+        return _read(fd, length, note.offset)
+    finally:
         os.close(fd)
 
-    return fd >= 0
+
+def _closed(directory: Path, note: Note, length: int) -> bytes | None:
+    """Return the same from a segment that was compressed; None if there is none."""
+    with suppress(*UNREADABLE, MissingExtra, FileNotFoundError, NotADirectoryError):
+        for path in directory.glob(f"*{PACKED}"):
+            index = read_index(path)
+            if index and (index.device, index.inode) == (note.device, note.inode):
+                with open_segment(path) as file:
+                    file.seek(note.offset)
+                    return file.read(length)
+
+    return None
 
 
 def _open_inode(directory: Path, note: Note) -> int:

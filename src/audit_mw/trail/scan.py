@@ -3,10 +3,14 @@
 # It is asked after a loss of power only, when the notes of a journal may be older than
 # what they are about. It reads whole segments, of the days that can matter.
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from audit_mw.trail.archive import UNREADABLE, open_segment
 from audit_mw.trail.entry import Entry
 from audit_mw.trail.landed import lines_of
+from audit_mw.trail.reader import segments
+from audit_mw.trail.zstd import MissingExtra
 
 __all__ = ["scan"]
 
@@ -32,9 +36,7 @@ def scan(
     last: dict[str, int] = {}
     for stream in {entry.stream for entry in entries}:
         found[stream] = set()
-        for path in sorted((trail / stream).glob("*.log*")):
-            if path.suffix == ".zst":
-                continue  # closed: older than any journal that was not adopted
+        for path in segments(trail, stream):
             for cells in _lines(path, instance):
                 found[stream].add(b"\t".join(cells[_TIME : _EVENT + 1]))
                 last[stream] = max(last.get(stream, 0), int(cells[_SEQ]))
@@ -44,7 +46,8 @@ def scan(
 
 def _lines(path: Path, instance: str) -> Iterator[list[bytes]]:
     rest = b""
-    with path.open("rb") as file:
+    # What cannot be read is damage, which is for `verify` to tell.
+    with suppress(*UNREADABLE, MissingExtra), open_segment(path) as file:
         while block := file.read(_STEP):
             whole, _, rest = (rest + block).rpartition(b"\n")
             yield from lines_of(whole + b"\n", instance)

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from audit_mw.trail.index import was_closed
 from audit_mw.trail.record import header_line
 
 __all__ = ["Loss", "SegmentFile", "make_directory", "sync_directory"]
@@ -292,7 +293,9 @@ class SegmentFile:
     def _reason(self, status: os.stat_result | None) -> str | None:
         """Return what took the place of the open file; None for a rename."""
         if not os.fstat(self._fd).st_nlink:
-            return "unlinked"
+            # One that is over and was compressed is in its archive.
+            is_closed = self._inode and was_closed(self.path, *self._inode)
+            return None if is_closed else "unlinked"
         try:
             home = self._directory.lstat()
         except (FileNotFoundError, NotADirectoryError):

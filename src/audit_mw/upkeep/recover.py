@@ -30,7 +30,8 @@ def recover_trail(
     check_owner(trail)
     with SystemRecords(trail, journals) as records:
         with acting_as(trail):
-            found = [each for each in survey(records.journals) if not each.alive]
+            states = survey(records.journals, trail)
+            found = [each for each in states if not each.alive]
         if found:
             records.settle()  # its writer adopts them before it does anything else
         for each in found:

@@ -200,7 +200,7 @@ class _Judge:
 
     def look_at_journals(self, directory: Path) -> None:
         """Name what waits in the journals of processes that died."""
-        for state in survey(directory):
+        for state in survey(directory, self.report.trail):
             place = Place(self.report.file(state.path), 1, 0)
             self.report.waiting += state.waiting
             if state.problem is not None:
