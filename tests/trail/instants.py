@@ -50,7 +50,7 @@ from audit_mw.trail.reader import find_value
 from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.writer import JOURNALS, Writer
 
-__all__ = ["kill_adopters", "kill_writers"]
+__all__ = ["Serving", "kill_adopters", "kill_writers"]
 
 _MODULES = (
     *(adoption, appender, entry, journal, landed, notes, place),
@@ -83,11 +83,17 @@ class Serving:
         make = writer._make_journal
         self.pump = Pump(options, writer._notes, make, {})
         self.pump.accepting = True
-        self._instance = writer.instance
+        self.instance = writer.instance
 
     def look(self) -> None:
         """Do what the writer's thread does when it is woken."""
         self.pump._look(time.monotonic() + 1)
+
+    def die(self) -> None:
+        """Let go of all files, as the kernel does for a process that is killed."""
+        for journal in (*self.pump.files.journals, self.pump.journal):
+            journal.close()
+        self.pump.files.close()
 
     def _wait(self, receipts: Iterable[Receipt]) -> None:
         for receipt in receipts:
@@ -117,7 +123,7 @@ class Serving:
         place.sent()
 
     def _nth(self, number: int, **changes: Any) -> Event:
-        return nth(number, instance=self._instance, **changes)
+        return nth(number, instance=self.instance, **changes)
 
 
 def serve_all(trail: Path, durability: str) -> None:
@@ -133,7 +139,7 @@ def serve_all(trail: Path, durability: str) -> None:
     serving.serve(5, spills=(spill_of(_HUGE),))  # longer than a slot
     failed = serving.begin(6)
     serving.answer(failed, 6)
-    failed.finish(nth(6, instance=serving._instance, status=500, details={}))
+    failed.finish(nth(6, instance=serving.instance, status=500, details={}))
     serving.look()
     serving.begin(7)
     again = serving.begin(8)  # into a slot that had another record

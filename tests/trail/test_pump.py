@@ -126,7 +126,9 @@ def test_grows(tmp_path: Path) -> None:
         writer.place()
     assert writer.state().slots == 4096
     whole = nth(1, instance=writer.instance)
-    send(places.pop(), whole)
+    last = places.pop()
+    send(last, whole)
+    last.sent()
     for place in places:
         place.drop()
     writer.close()

@@ -125,7 +125,8 @@ def adopt(path: Path, files: Files) -> Adopted | None:
     """
     try:
         journal = Journal.take_over(path)
-    except (OSError, ValueError, JournalError) as error:
+    except Exception as error:
+        # Whatever is wrong with one journal must not keep the others from their end.
         is_busy = isinstance(error, OSError) and error.errno in _BUSY
         raise Unadopted(path, error, is_lasting=not is_busy) from error
     if journal is None:
@@ -136,7 +137,6 @@ def adopt(path: Path, files: Files) -> Adopted | None:
             return None
         return _empty(journal, files)
     except Exception as error:
-        # Whatever is wrong with one journal must not keep the others from their end.
         is_lasting = not isinstance(error, OSError)
         raise Unadopted(path, error, is_lasting=is_lasting) from error
     finally:
@@ -212,12 +212,13 @@ def _entry(slot: Slot) -> Entry:
 
 def _is_moved(slot: Slot, journal: Journal) -> bool:
     """Tell whether a record was being moved to a large slot, which has it too."""
-    for block in journal.blocks:
-        for other in block.slots[block.geometry.small :]:
-            if other.origin == slot.number and other.state != FREE:
-                return _event_in(other) == _event_in(slot)
-
-    return False
+    # Others may have been moved from the same slot before, and be there still.
+    return any(
+        _event_in(other) == _event_in(slot)
+        for block in journal.blocks
+        for other in block.slots[block.geometry.small :]
+        if other.origin == slot.number and other.state != FREE
+    )
 
 
 def _event_in(slot: Slot) -> bytes | None:

@@ -34,6 +34,7 @@ __all__ = [
     "is_own",
     "read_facts",
     "read_notes",
+    "remove_stale",
 ]
 
 FORMAT = 1
@@ -43,7 +44,9 @@ _TEXT_BYTES = 3 * 4096
 HEADER_BYTES = _TEXT_BYTES + NOTES_BYTES
 _COUNT = struct.Struct("<I")  # of blocks; in the space that the notes leave
 _COUNT_AT = _TEXT_BYTES + 8
+_LARGEST = 1 << 32
 _MODE = 0o640
+_STALE = 60.0  # seconds: nobody takes so long to make a journal
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 _own: set[tuple[int, int]] = set()
@@ -341,10 +344,18 @@ def read_facts(fd: int) -> Facts:
         )
     try:
         told: dict[str, Any] = json.loads(rest.partition(b"\n")[0])
-        geometry = Geometry(**told.pop("geometry"))
-        return Facts(**told, geometry=geometry)
+        return _facts(told.pop("geometry"), told)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise JournalError(f"its header cannot be read: {error}") from error
+
+
+def _facts(sizes: dict[str, Any], told: dict[str, Any]) -> Facts:
+    if not all(type(size) is int and 0 < size < _LARGEST for size in sizes.values()):
+        raise ValueError("a size that no journal has")
+    if not all(isinstance(text, str) for text in told.values()):
+        raise ValueError("a fact that is no text")
+
+    return Facts(**told, geometry=Geometry(**sizes))
 
 
 def _checked_facts(fd: int) -> Facts:
@@ -371,6 +382,20 @@ def find_journals(directory: Path) -> list[Path]:
                 found.append(path)
 
     return found
+
+
+def remove_stale(directory: Path, now: float) -> None:
+    """
+    Remove what processes left that were killed while they made their journal.
+
+    Args:
+        directory: of the journals.
+        now: seconds since the epoch.
+    """
+    for path in directory.glob("*.new"):
+        with suppress(OSError):
+            if now - path.lstat().st_mtime > _STALE:
+                path.unlink()
 
 
 def read_notes(path: Path) -> Iterator[Note]:

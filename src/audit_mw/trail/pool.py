@@ -103,6 +103,11 @@ class Pool:
                 except (OSError, ValueError):
                     self._failed = time.monotonic()
 
+    def stop_growing(self) -> None:
+        """Leave the journal as it is; when this returns, nobody works at it."""
+        with self._growing:
+            self._max = 0
+
     def _grow_ahead(self) -> None:
         # In a thread of its own: the writer's may be held by a disk that stalls, and
         # the request's must not be by the making of a file.

@@ -21,7 +21,7 @@ from audit_mw.event import Event
 from audit_mw.trail.adoption import Unadopted, adopt
 from audit_mw.trail.appender import Appender, Files
 from audit_mw.trail.entry import Entry
-from audit_mw.trail.journal import Journal, find_journals
+from audit_mw.trail.journal import Journal, find_journals, remove_stale
 from audit_mw.trail.native import make_lock, start_thread
 from audit_mw.trail.owner import acting_as
 from audit_mw.trail.place import Place
@@ -466,6 +466,7 @@ class Pump:
             self._tell_space(level)
         if now >= self._next_adoption and not self._delay:
             self._keep_journal()
+            remove_stale(self.journal.path.parent, time.time())
             self._adopt()
             self._next_adoption = now + _ADOPT
 
@@ -547,6 +548,7 @@ class Pump:
 
     def _end(self, *, is_idle: bool) -> None:
         self.has_ended = True
+        self.pool.stop_growing()
         if is_idle:
             missed = self._notes.missed(self._instance)
             self._appender.append(Entry(draft_event(event)) for event in missed)
