@@ -32,7 +32,7 @@ test-peers: $(COMPAT)
 	$(BIN)/python -m tests.compat.peers.run
 
 # Processes killed 2,000 times, disks that fail, at random: TORTURE="--kills 50 --seed 1"
-# has it shorter, and again. Needs strace and faketime; root, for disks of its own.
+# has it shorter, and again. Needs gcc and strace; root, for disks of its own.
 torture: $(READY)
 	$(BIN)/python -m tests.torture.run $(TORTURE)
 

@@ -144,6 +144,7 @@ class Recorder:
 
     def commit(self) -> Iterator[Receipt]:
         """Keep the record before its last message is handed over."""
+        self._raise_again()
         if not self.committed:
             yield from self._place.send(self._finish(DELIVERY))
             self.committed = True

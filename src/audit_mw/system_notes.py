@@ -66,7 +66,7 @@ class SystemNotes:
             outcome=outcome,
             service=self._service,
             instance=instance,
-            details={key: told for key, told in details.items() if told is not None},
+            details=details,
         )
 
     def missed(self, instance: str) -> Iterator[Event]:

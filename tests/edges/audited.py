@@ -1,4 +1,5 @@
 # AuditMiddleware around applications that share one trail, and that trail read again.
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from audit_mw.trail.record import Record
 __all__ = ["KEY", "Audited", "around", "read_trail", "slots_in_use"]
 
 KEY = bytes(range(32))
+_LOOKS = 2000
 
 
 class Audited:
@@ -50,6 +52,14 @@ class Audited:
         """Return the events of the fault stream."""
         return self.events("fault")
 
+    def is_ready(self) -> bool:
+        """Tell whether each trail takes a request now, as far as is known."""
+        return all(_does(made._auditor._writer.ready) for made in self._made)
+
+    def is_flushed(self) -> bool:
+        """Tell whether what was recorded is on lines; wait for it where it can be."""
+        return all(_does(made._auditor._writer.flush) for made in self._made)
+
     def slots_in_use(self) -> int:
         """Return how many slots are not free, once what was recorded is on lines."""
         return sum(map(slots_in_use, self._made))
@@ -58,6 +68,14 @@ class Audited:
         """Let go of all files."""
         for middleware in self._made:
             middleware._auditor.close()
+
+
+def _does(act: Callable[[], None]) -> bool:
+    try:
+        act()
+    except AuditUnavailable:
+        return False
+    return True
 
 
 def around(middleware: Any) -> Callable[[Any], Any]:
@@ -71,13 +89,17 @@ def around(middleware: Any) -> Callable[[Any], Any]:
 
 
 def slots_in_use(middleware: Any) -> int:
-    """Return how many slots of the journal of `middleware` are not free."""
+    """Return how many slots of the journal of `middleware` stay in use."""
     writer = middleware._auditor._writer
-    with suppress(AuditUnavailable):
-        writer.flush()
-    pump = writer._pump
+    for _ in range(_LOOKS):
+        with suppress(AuditUnavailable):
+            writer.flush()
+        # The records that the writer makes of itself follow those that it was given.
+        if writer._pump is None or not writer._pump.pool.used:
+            return 0
+        time.sleep(0.001)
 
-    return 0 if pump is None else int(pump.pool.used)
+    return int(writer._pump.pool.used)
 
 
 def read_trail(trail: Path, stream: str = "request") -> list[Event]:

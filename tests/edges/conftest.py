@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.edges.audited import Audited
+from tests.edges.broken import BreakableTrail, await_ready
 
 
 @pytest.fixture
@@ -16,3 +17,21 @@ def audited(tmp_path: Path) -> Iterator[Audited]:
         assert audited.slots_in_use() == 0
     finally:
         audited.close()
+
+
+@pytest.fixture
+def breakable(audited: Audited) -> Iterator[BreakableTrail]:
+    """Return the trail of `audited`, to be broken; it is whole again afterwards."""
+    breakable = BreakableTrail(audited.trail)
+    yield breakable
+    breakable.give_back()
+    await_ready(audited)
+
+
+@pytest.fixture
+def values(audited: Audited) -> Iterator[BreakableTrail]:
+    """Return the trail of `audited`, of which the stream of values can be broken."""
+    breakable = BreakableTrail(audited.trail, "values")
+    yield breakable
+    breakable.give_back()
+    await_ready(audited)

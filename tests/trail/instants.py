@@ -91,8 +91,8 @@ class Serving:
 
     def die(self) -> None:
         """Let go of all files, as the kernel does for a process that is killed."""
-        for journal in (*self.pump.files.journals, self.pump.journal):
-            journal.close()
+        for each in (*self.pump.files.journals, self.pump.journal):
+            each.close()
         self.pump.files.close()
 
     def _wait(self, receipts: Iterable[Receipt]) -> None:

@@ -45,6 +45,8 @@ KINDS = {
 kinds = st.sampled_from([*KINDS])
 _LOOKS = 20
 
+Running = tuple[int, Place, str, bool]
+
 
 @contextmanager
 def limited(size: int) -> Iterator[None]:
@@ -67,7 +69,7 @@ class Histories(RuleBasedStateMachine):
         self.directory = Path(tempfile.mkdtemp())
         self.trail = self.directory / "trail"
         self.moved: dict[str, Path] = {}
-        self.running: dict[int, tuple[int, Place, str, bool]] = {}
+        self.running: dict[int, Running] = {}
         self.due: set[int] = set()
         self.maybe: set[int] = set()
         self.torn = 0
@@ -99,7 +101,8 @@ class Histories(RuleBasedStateMachine):
     @rule(process=which, kind=kinds)
     def begin(self, process: int, kind: str) -> None:
         """Begin a request, unless it is refused."""
-        place = self.processes[process].pump.place()
+        pump = self.processes[process].pump
+        place = pump.place() if pump.refusal is None else None
         if place is None:
             return
         number, self.next = self.next, self.next + 1
@@ -160,6 +163,7 @@ class Histories(RuleBasedStateMachine):
     @rule(process=which)
     def die(self, process: int) -> None:
         """Kill a process, and start another."""
+        self._doubt(process)
         self.processes[process].die()
         for number in [n for n, it in self.running.items() if it[0] == process]:
             del self.running[number]
@@ -209,14 +213,20 @@ class Histories(RuleBasedStateMachine):
         """Unlink a journal; what ran then is safe for as long as its process lives."""
         pump = self.processes[process].pump
         pump.journal.path.unlink(missing_ok=True)
-        self.maybe |= {n for n, it in self.running.items() if it[0] == process}
-        self.maybe |= {
-            _number(entry.draft.before)
-            for entry in (*pump._queue, *pump._again, *pump._unsynced)
-            if entry.stream == "request"
-        }
+        self._doubt(process)
         pump._next_adoption = 0
         self._look(process)
+
+    def _doubt(self, process: int) -> None:
+        """Expect nothing of what only a journal has that nobody can find."""
+        pump = self.processes[process].pump
+        if not pump.journal.is_named():
+            self.maybe |= {n for n, it in self.running.items() if it[0] == process}
+            self.maybe |= {
+                _number(entry.draft.before)
+                for entry in (*pump._queue, *pump._again, *pump._unsynced)
+                if entry.stream == "request"
+            }
 
     def _segments(self, stream: str) -> list[Path]:
         directory = self.trail / stream
@@ -234,7 +244,8 @@ class Histories(RuleBasedStateMachine):
                     place.sent()
             for process in (0, 1, 0, 1):
                 self._look(process)
-            for serving in self.processes:
+            for process, serving in enumerate(self.processes):
+                self._doubt(process)
                 serving.die()
             self._adopt()
             self._judge()

@@ -433,14 +433,15 @@ class Pump:
         self.outside().finish(event)
 
     def _note(self, kind: str, outcome: str, details: dict[str, object]) -> None:
-        self.note(self._notes.make(self._instance, kind, outcome, details))
+        told = {key: value for key, value in details.items() if value is not None}
+        self.note(self._notes.make(self._instance, kind, outcome, told))
 
     def _tell_losses(self) -> None:
         for loss in self.files.losses():
             self._tell_loss(loss)
 
     def _tell_loss(self, loss: Loss) -> None:
-        told = {
+        told: dict[str, object] = {
             "reason": loss.reason.encode(),
             "segment": _named(loss.path, self._trail),
             "inode": loss.inode,
@@ -448,8 +449,7 @@ class Pump:
             "offset": loss.offset,
             "last_seq": loss.last_seq,
         }
-        found: dict[str, object] = {k: v for k, v in told.items() if v is not None}
-        self._note("log_gap", "FAILURE", found)
+        self._note("log_gap", "FAILURE", told)
         is_missing = loss.offset is None and not loss.reason.startswith("mode")
         if is_missing and self._config.on_vanished == "refuse":
             self._vanished = (
