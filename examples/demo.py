@@ -187,9 +187,16 @@ def segment(trail: Path, stream: str) -> Path:
     return max((trail / stream).glob("*.log"))
 
 
-def lines(trail: Path, stream: str) -> list[bytes]:
-    """Return the records of a stream, without the header."""
-    return segment(trail, stream).read_bytes().splitlines()[1:]
+def lines(trail: Path, stream: str, count: int = 1) -> list[bytes]:
+    """Return the records of a stream, without the header, once there are so many."""
+    # A record is safe before its response, and on its line some 20 ms after it.
+    for _ in range(1000):
+        if list((trail / stream).glob("*.log")):
+            found = segment(trail, stream).read_bytes().splitlines()[1:]
+            if len(found) >= count:
+                return found
+        time.sleep(0.01)
+    raise SystemExit(f"{trail / stream} has fewer than {count} records")
 
 
 def shown(line: bytes) -> str:
@@ -215,9 +222,9 @@ def check(attack: Attack, trail: Path, line: bytes) -> None:
 
 def show(name: str, trail: Path, port: int) -> None:
     """Send everything to one server and print what it left in the trail."""
-    for attack in (*STORY, *ATTACKS):
+    for number, attack in enumerate((*STORY, *ATTACKS), 1):
         status = send(port, attack.request()).decode("latin-1")
-        line = lines(trail, "request")[-1]
+        line = lines(trail, "request", number)[-1]
         print(f"\n--- {name}: {attack.title}  ->  {status}\n{shown(line)}")
         check(attack, trail, line)
     sent, kept = len(STORY) + len(ATTACKS), lines(trail, "request")
@@ -245,6 +252,8 @@ def main() -> None:
             port = free_port()
             with serving(servers(port)[name], port, root / name):
                 show(name, root / name, port)
+            print(f"\n--- {name}: is every record there, whole and in order?")
+            print(audit_mw("verify", "--trail", str(root / name)).decode().rstrip())
     finally:
         shutil.rmtree(root, ignore_errors=True)
     print("\nEvery request is on record once, nothing is forged, no secret is kept.")
