@@ -184,14 +184,14 @@ class _Tee:
         if self._closed:
             return
         self._closed = True
+        if self._has_ended:
+            self._recorder.taken()
         try:
             close(self._result)
         except BaseException as error:
             self._abandon()
             end(self._recorder, error)
             raise
-        if self._has_ended:
-            self._recorder.taken()
         self._abandon()
         self._recorder.end()
 

@@ -5,7 +5,9 @@
 # (Longer than 250 lines, since it is a list.)
 import asyncio
 import copy
+import fcntl
 import itertools
+import os
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -210,7 +212,12 @@ async def zerocopysend_of_the_rest(
     await send(_start())
     with Path(__file__).open("rb") as file:  # noqa: ASYNC230 - nobody waits for it
         file.seek(9)
-        await send({"type": "http.response.zerocopysend", "file": file.fileno()})
+        # The same number whatever else is open: what is sent is compared.
+        number = fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 700)
+        try:
+            await send({"type": "http.response.zerocopysend", "file": number})
+        finally:
+            os.close(number)
 
 
 @_odd(extensions={"http.response.zerocopysend": {}})

@@ -102,9 +102,11 @@ def slots_in_use(middleware: Any) -> int:
     return int(writer._pump.pool.used)
 
 
-def read_trail(trail: Path, stream: str = "request") -> list[Event]:
+def read_trail(
+    trail: Path, stream: str = "request", journals: Path | None = None
+) -> list[Event]:
     """Return the events of a stream; a damaged line is a failure."""
-    settle(trail)
+    settle(trail, journals)
     items = [item for path in segments(trail, stream) for item in read_segment(path)]
     assert [item for item in items if isinstance(item, Damage)] == []
 

@@ -167,6 +167,105 @@ def test_wsgi(name: str, expected: Ending, faults: int, audited: Audited) -> Non
     _assert_ended(audited, expected, faults)
 
 
+# --- whether the server took the last message
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("plain", "taken"),
+        ("head", "taken"),
+        ("several chunks", "taken"),
+        ("trailers", "taken"),
+        ("pathsend", "taken"),
+        ("reads after response", "taken"),
+        ("raises after last", "taken"),
+        ("closes with 1011", "taken"),
+        ("denies", "taken"),
+        ("denies with a response", "taken"),
+        ("left before accept", "taken"),
+        ("echo until 1000", "unknown"),
+        ("accepts and returns", "unknown"),
+        ("client leaves", "failed"),
+        ("echo until 1006", "failed"),
+        ("raises before start", "failed"),
+        ("raises after a chunk", "failed"),
+        ("is stopped", "failed"),
+        ("no response", "failed"),
+        ("no end", "failed"),
+    ],
+)
+def test_asgi_delivery(name: str, expected: str, audited: Audited) -> None:
+    """A last message is taken when `send` returned; a response without one failed."""
+    odd = apps_asgi.ODD[name]
+    odd.server().run(odd.app, audited)
+
+    assert expected.encode() == audited.event().details["delivery"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("generator", "taken"),
+        ("sized", "taken"),
+        ("a lazy list", "taken"),
+        ("a file", "taken"),
+        ("empty iterator", "taken"),
+        ("head iterator", "taken"),
+        ("no content iterator", "taken"),
+        ("content length then more", "taken"),
+        ("writes content length", "taken"),
+        ("writes then returns", "taken"),
+        ("raises after last", "taken"),
+        ("raises in close", "taken"),
+        ("a list", "unknown"),
+        ("a tuple", "unknown"),
+        ("an empty list", "unknown"),
+        ("file wrapper", "unknown"),
+        ("file wrapper function", "unknown"),
+        ("no content", "unknown"),
+        ("raises before start", "failed"),
+        ("raises in the middle", "failed"),
+        ("starts again too late", "failed"),
+        ("returns nothing", "failed"),
+    ],
+)
+def test_wsgi_delivery(name: str, expected: str, audited: Audited) -> None:
+    """A chunk is taken when the next is asked for; after lists nobody says."""
+    odd = apps_wsgi.ODD[name]
+    odd.server().run(odd.app, audited)
+
+    assert expected.encode() == audited.event().details["delivery"]
+
+
+@pytest.mark.parametrize("forgets_close", [False, True], ids=["closed", "forgotten"])
+@pytest.mark.parametrize(
+    ("name", "leaves_after", "expected"),
+    [
+        ("generator", 1, b"failed"),
+        ("content length then more", 2, b"unknown"),
+        ("generator", 99, b"taken"),
+    ],
+)
+def test_wsgi_delivery_where_the_client_leaves(
+    *,
+    name: str,
+    leaves_after: int,
+    forgets_close: bool,
+    expected: bytes,
+    audited: Audited,
+) -> None:
+    """Nobody says whether the chunk that was given last was taken."""
+    odd = apps_wsgi.ODD[name]
+    server = odd.server(leaves_after=leaves_after, forgets_close=forgets_close)
+    server.run(odd.app, audited)
+    server.result = None
+    found = audited.event().details["delivery"]
+
+    # Without close() the end was told, but whether it arrived was not.
+    assert found in {expected, b"unknown" if forgets_close else expected}
+
+
 # --- what the status says, on both interfaces
 
 

@@ -37,7 +37,7 @@ INSTANCE = event().instance
 
 def facts(**changes: Any) -> Facts:
     """Return what the header of a journal says that lies in its trail."""
-    told = {
+    told: dict[str, Any] = {
         "trail": "",
         "service": "bank",
         "instance": INSTANCE,

@@ -43,7 +43,8 @@ from audit_mw.trail import (
     slots,
     spill,
 )
-from audit_mw.trail.adoption import adopt, find_journals
+from audit_mw.trail.adoption import adopt
+from audit_mw.trail.journal import find_journals
 from audit_mw.trail.place import Place
 from audit_mw.trail.pump import Pump
 from audit_mw.trail.reader import find_value

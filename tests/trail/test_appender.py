@@ -147,6 +147,28 @@ def test_in_doubt(
     assert whole_numbers([path]) == {INSTANCE: 5}
 
 
+def test_settled_before(files: Files, journal: Journal, appender: Appender) -> None:
+    """
+    What was complete stays so, whatever became of its file since: a number that was
+    given is not given again, else nobody could see what was cut off.
+    """
+    appender.append(entries_of(0, 1, 2))
+    path = files.segments["request"].path
+    lines = path.read_bytes().splitlines(keepends=True)
+    os.truncate(path, sum(map(len, lines[:2])))
+    request = files.trail / "request"
+    moved = request.rename(files.trail / "moved")
+    request.touch()
+    later = entries_of(3)
+    assert appender.append(later) == []  # fails before it is noted
+    request.unlink()
+    moved.rename(request)
+    appender.append(later)
+
+    assert [record.seq for record in records([path])] == [1, 4]
+    assert journal.last == {"request": 4}
+
+
 def test_nothing(files: Files, appender: Appender) -> None:
     """
     Nothing to append leaves nothing behind.

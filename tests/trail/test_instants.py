@@ -5,7 +5,7 @@ import pytest
 from tests.trail.crew import outcome
 
 DURABILITY = ["process", "disk"]
-STEP = 29  # lines; `make test-long` takes each
+STEP = 61  # lines; `make test-long` takes each
 
 
 def kills(who: str, durability: str, first: int, step: int) -> int:
@@ -21,7 +21,7 @@ def test_some_writers(durability: str) -> None:
     """
     A process that is killed at some line of its requests leaves all that they promise.
     """
-    assert kills("writer", durability, 7, STEP) > 50
+    assert kills("writer", durability, 7, STEP) > 20
 
 
 @pytest.mark.parametrize("durability", DURABILITY)
@@ -29,7 +29,7 @@ def test_some_adopters(durability: str) -> None:
     """
     So does one that is killed while it adopts, and the next one too.
     """
-    assert kills("adopter", durability, 7, STEP) > 10
+    assert kills("adopter", durability, 7, STEP) > 5
 
 
 @pytest.mark.long
@@ -39,4 +39,4 @@ def test_each_line(who: str, durability: str) -> None:
     """
     The same at each single line.
     """
-    assert kills(who, durability, 1, 1) > 500
+    assert kills(who, durability, 1, 1) > 200

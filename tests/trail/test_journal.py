@@ -434,7 +434,8 @@ def test_facts_of_a_wrong_kind(tmp_path: Path) -> None:
     path = dead_journal(tmp_path, lambda _: None)
     magic, line, rest = path.read_bytes().split(b"\n", 2)
     told = json.loads(line)
-    for wrong in (None, "1", -1, 1.5, [], 1 << 70):
+    wrongs: tuple[object, ...] = (None, "1", -1, 1.5, [], 1 << 70)
+    for wrong in wrongs:
         for key in ("small", "small_half", "large", "large_half"):
             changed = told | {"geometry": told["geometry"] | {key: wrong}}
             text = json.dumps(changed).encode()

@@ -124,7 +124,7 @@ class Pump:
         self._not_before = 0.0
         self._next_adoption = 0.0
         self._stopped = Receipt()
-        self.has_ended = False
+        self.has_ended = self.is_clean = False
 
     # --- what requests ask for; from any thread
 
@@ -566,6 +566,7 @@ class Pump:
             self.files.sync()
         self.files.close()
         if is_idle:
+            self.is_clean = True
             self.journal.remove()
         else:
             self.journal.close()  # what is in it is for who comes next

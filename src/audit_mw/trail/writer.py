@@ -102,9 +102,12 @@ class Writer:
         # with its parent's would write the same seq twice.
         self._gate = make_lock()
         self._pump: Pump | None = None
-        self._last: dict[str, int] = {}
         self._error: str | None = None
         self._host = socket.gethostname()
+        self._begin_instance()
+
+    def _begin_instance(self) -> None:
+        self._last: dict[str, int] = {}
         self._boot = secrets.token_hex(4)
         self._opened = 0
         self.instance = f"{self._host}:{os.getpid()}:{self._boot}"
@@ -195,7 +198,7 @@ class Writer:
                     pump.start()  # its thread died
                     return pump
                 if pump is not None:
-                    self._last = pump.journal.last
+                    self._follow(pump)
                 pump = self._start()
             except Exception as error:
                 raise self.blame(error) from error
@@ -272,8 +275,16 @@ class Writer:
             pump.stop(at_exit=at_exit).wait(_SECONDS)
         with self._gate:
             if pump.has_ended and self._pump is pump:
-                self._last = pump.journal.last
+                self._follow(pump)
                 self._pump = None
+
+    def _follow(self, pump: Pump) -> None:
+        """Go on with the numbers of a pump that ended."""
+        if pump.is_clean:
+            self._last = pump.journal.last
+        else:
+            # Who adopts its journal goes on with them.
+            self._begin_instance()
 
     # --- health
 
