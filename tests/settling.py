@@ -7,7 +7,8 @@ from pathlib import Path
 
 from audit_mw.errors import AuditError, AuditUnavailable
 from audit_mw.trail.adoption import survey
-from audit_mw.trail.journal import HEADER_BYTES, SUFFIX, read_facts
+from audit_mw.trail.journal_header import HEADER_BYTES, read_facts
+from audit_mw.trail.journals import SUFFIX
 from audit_mw.trail.slots import DONE, SENDING, STATE
 from audit_mw.trail.writer import JOURNALS, open_writers
 from audit_mw.upkeep.recover import recover_trail

@@ -6,7 +6,8 @@
 from dataclasses import asdict
 from typing import Any, TypedDict
 
-from audit_mw.trail.writer import WriterState, open_writers
+from audit_mw.trail.state import WriterState
+from audit_mw.trail.writer import open_writers
 
 __all__ = ["Health", "health"]
 

@@ -169,20 +169,21 @@ def _file_wsgi(environ: Environ, start_response: StartResponse) -> Iterable[byte
     return wrapped
 
 
-def _break_trail() -> None:
-    os.rename(f"{_TRAIL}/request", f"{_TRAIL}/away")  # noqa: PTH104 - as short as can be
-    os.close(os.open(f"{_TRAIL}/request", os.O_CREAT | os.O_WRONLY))
+def _break_trail(environ: Environ) -> None:
+    # The record is more than a slot holds, and its value cannot be appended.
+    environ["REMOTE_USER"] = "x" * 200_000
+    os.close(os.open(f"{_TRAIL}/values", os.O_CREAT | os.O_WRONLY))
 
 
 def _broken_wsgi(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    _break_trail()
+    _break_trail(environ)
     return _echo_wsgi(environ, start_response)
 
 
 def _broken_few_wsgi(
     environ: Environ, start_response: StartResponse
 ) -> Iterable[bytes]:
-    _break_trail()
+    _break_trail(environ)
     return _few_wsgi(environ, start_response)
 
 

@@ -22,7 +22,7 @@ from tests.trail.samples import wait_until
 
 import audit_mw
 from audit_mw import ConfigError, health, health_app
-from audit_mw.trail.writer import WriterState
+from audit_mw.trail.state import WriterState
 
 KEY = bytes(range(32))
 KEYS = {key.name for key in fields(WriterState)}

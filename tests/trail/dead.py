@@ -11,7 +11,8 @@ from audit_mw.event import Event, Spill
 from audit_mw.trail.adoption import Adopted, adopt, boot_id
 from audit_mw.trail.appender import Files
 from audit_mw.trail.entry import encode_version
-from audit_mw.trail.journal import Facts, Journal
+from audit_mw.trail.journal import Journal
+from audit_mw.trail.journal_header import Facts
 from audit_mw.trail.notes import Note
 from audit_mw.trail.record import draft_event, finish_line
 from audit_mw.trail.segment import SegmentFile

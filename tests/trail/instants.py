@@ -44,7 +44,7 @@ from audit_mw.trail import (
     spill,
 )
 from audit_mw.trail.adoption import adopt
-from audit_mw.trail.journal import find_journals
+from audit_mw.trail.journals import find_journals
 from audit_mw.trail.place import Place
 from audit_mw.trail.pump import Pump
 from audit_mw.trail.reader import find_value

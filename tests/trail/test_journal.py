@@ -23,14 +23,9 @@ from tests.trail.dead import (
 from tests.trail.samples import micros, open_files, umask
 
 from audit_mw.trail.adoption import Unadopted, survey
-from audit_mw.trail.journal import (
-    HEADER_BYTES,
-    Journal,
-    JournalError,
-    is_own,
-    read_facts,
-    read_notes,
-)
+from audit_mw.trail.journal import Journal
+from audit_mw.trail.journal_header import HEADER_BYTES, JournalError, read_facts
+from audit_mw.trail.journals import is_own, read_notes
 from audit_mw.trail.notes import Note
 from audit_mw.trail.slots import DONE, OPEN
 from audit_mw.trail.writer import JOURNALS

@@ -41,7 +41,8 @@ from audit_mw.event import Event
 from audit_mw.ids import EventIds
 from audit_mw.trail import entry, journal, place, pool, pump, receipt, slots, writer
 from audit_mw.trail.adoption import adopt
-from audit_mw.trail.journal import Journal, find_journals
+from audit_mw.trail.journal import Journal
+from audit_mw.trail.journals import find_journals
 from audit_mw.trail.key import load_key
 from audit_mw.trail.place import Place
 from audit_mw.trail.reader import read_segment

@@ -15,12 +15,14 @@ from pathlib import Path
 
 from audit_mw.errors import AuditError
 from audit_mw.trail.appender import Appender, Files
+from audit_mw.trail.directories import sync_directory
 from audit_mw.trail.entry import Entry, decode_version
-from audit_mw.trail.journal import Facts, Journal, JournalError, find_journals
+from audit_mw.trail.journal import Journal
+from audit_mw.trail.journal_header import Facts, JournalError
+from audit_mw.trail.journals import find_journals
 from audit_mw.trail.landed import has_segment
 from audit_mw.trail.record import mark_recovered
 from audit_mw.trail.scan import scan
-from audit_mw.trail.segment import sync_directory
 from audit_mw.trail.slots import DONE, FREE, OPEN, Slot
 
 __all__ = [

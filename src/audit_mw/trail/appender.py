@@ -13,11 +13,13 @@ from pathlib import Path
 from audit_mw.config import Config
 from audit_mw.event import STREAMS
 from audit_mw.trail.entry import Entry
-from audit_mw.trail.journal import Journal, find_journals, read_notes
+from audit_mw.trail.journal import Journal
+from audit_mw.trail.journals import find_journals, read_notes
 from audit_mw.trail.landed import landed
+from audit_mw.trail.losses import Loss
 from audit_mw.trail.notes import NOTED, Note
 from audit_mw.trail.record import VALUES, finish_line
-from audit_mw.trail.segment import Loss, Noting, SegmentFile
+from audit_mw.trail.segment import Noting, SegmentFile
 from audit_mw.trail.spill import SpillFile
 
 __all__ = ["Appender", "Files"]

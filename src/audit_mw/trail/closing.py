@@ -20,10 +20,10 @@ from typing import BinaryIO
 
 from audit_mw.errors import AuditError, DamagedRecord
 from audit_mw.trail.archive import UNREADABLE, open_segment
+from audit_mw.trail.directories import sync_directory
 from audit_mw.trail.facts import Measure, measure, parts
 from audit_mw.trail.index import Facts, Frame, Index, encode_index, read_index
 from audit_mw.trail.names import index_path
-from audit_mw.trail.segment import sync_directory
 from audit_mw.trail.zstd import pack
 
 __all__ = ["BadArchive", "Closed", "close_segment", "lock_segment"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from audit_mw.config import Config
 from audit_mw.errors import ConfigError
 from audit_mw.option_readers import KEY_BYTES
-from audit_mw.trail.segment import make_directory, sync_directory
+from audit_mw.trail.directories import make_directory, sync_directory
 
 __all__ = ["KEY_NAME", "load_key"]
 

@@ -8,31 +8,26 @@
 #         has of its parent's takes nothing.
 #
 # (Longer than 250 lines, since what one thread does in turn is one thing.)
-import errno
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from audit_mw.config import Config
 from audit_mw.event import Event
-from audit_mw.trail.adoption import Unadopted, adopt
 from audit_mw.trail.appender import Appender, Files
+from audit_mw.trail.caretaker import Caretaker, name_in_trail
 from audit_mw.trail.entry import Entry
-from audit_mw.trail.journal import Journal, find_journals, remove_stale
-from audit_mw.trail.native import make_lock, start_thread
+from audit_mw.trail.intake import Intake, Job
+from audit_mw.trail.journal import Journal
+from audit_mw.trail.native import start_thread
 from audit_mw.trail.owner import acting_as
-from audit_mw.trail.place import Place
 from audit_mw.trail.pool import Pool
 from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.record import draft_event
-from audit_mw.trail.segment import Loss
-from audit_mw.trail.slots import Slot
-from audit_mw.trail.space import Level, Space
+from audit_mw.trail.reporting import Notes, describe
 
-__all__ = ["Notes", "Pump", "describe"]
+__all__ = ["Pump"]
 
 _LOOK = 0.02  # seconds between two looks while records wait
 _LINGER = 50  # looks that find nothing before it sleeps
@@ -43,27 +38,7 @@ _BATCH = 1000
 _BATCH_BYTES = 1 << 20
 
 
-class Notes(Protocol):
-    """Makes the records of the system stream, and counts what is not on record."""
-
-    @property
-    def refused(self) -> int:
-        """Requests that were not served, since the last record of that."""
-
-    @property
-    def unrecorded(self) -> int:
-        """Requests that were served without a record, since the last record of that."""
-
-    def make(
-        self, instance: str, kind: str, outcome: str, details: dict[str, object]
-    ) -> Event:
-        """Return an event of the system stream."""
-
-    def missed(self, instance: str) -> Iterable[Event]:
-        """Return events that tell what was refused or not recorded, once."""
-
-
-class Pump:
+class Pump(Intake):
     """
     The writer thread of one process, and what it works on.
 
@@ -81,7 +56,6 @@ class Pump:
         make_journal: Callable[[dict[str, int]], Journal],
         last: dict[str, int],
     ) -> None:
-        self.durable = config.durability == "disk"
         self.error: Exception | None = None
         self.refusal: str | None = None
         self.failing_since: float | None = None
@@ -92,32 +66,21 @@ class Pump:
         self._trail = Path(config.trail)
         self.journal = make_journal(last)
         self._instance = self.journal.facts.instance
-        self.largest = max(slot.room for slot in self.journal.blocks[0].slots)
-        self.pool = Pool(self.journal, config.max_slots)
+        super().__init__(
+            Pool(self.journal, config.max_slots),
+            max(slot.room for slot in self.journal.blocks[0].slots),
+            durable=config.durability == "disk",
+        )
         self.files = Files(config, self.journal.path.parent)
         self.files.journals.append(self.journal)
         self._appender = Appender(self.files, self.journal)
-        self.space = Space(
-            {"trail": self._trail, "journal": self.journal.path.parent},
-            config.min_free,
+        self._caretaker = Caretaker(
+            config, self.files, self.journal.path.parent, self._note
         )
-        self._level = Level.OK
-        self._vanished = self._homeless = ""
+        self.space = self._caretaker.space
+        self._homeless = ""
         self._gone: list[Journal] = []
-        self._told: set[Path] = set()
-        # What requests give.
-        self._queue: deque[Entry] = deque()
-        # For each event that found no slot: as long as it is not in the queue, the end
-        # must wait for it as it does for a slot that is used.
-        self._promised: deque[None] = deque()
-        self._jobs: deque[tuple[Callable[[Receipt], None], Receipt]] = deque()
-        self._rooms: deque[Receipt] = deque()
-        # What is under way: to be written again, and to be made durable.
-        self._again: list[Entry] = []
         self._unsynced: list[Entry] = []
-        self._bell = make_lock()
-        self._bell.acquire()
-        self._asleep = False
         self._stopping = self._at_exit = False
         self._idle_looks = 0
         self._delay = 0.0
@@ -126,45 +89,7 @@ class Pump:
         self._stopped = Receipt()
         self.has_ended = self.is_clean = False
 
-    # --- what requests ask for; from any thread
-
-    def place(self) -> Place | None:
-        """Return a place for a request that begins; None if there is none."""
-        slot = self.pool.begin()
-
-        return None if slot is None else Place(self, slot)
-
-    def outside(self) -> Place:
-        """Return a place for an event that must not be refused."""
-        slot = self.pool.small()
-        if slot is None:
-            self._promised.append(None)
-
-        return Place(self, slot)
-
-    def large(self) -> Slot | None:
-        """Return a large slot, if one is free."""
-        return self.pool.large()
-
-    def free(self, slot: Slot | None) -> None:
-        """Take a slot back, or the promise that stood for one."""
-        if slot is None:
-            self._keep_promise()
-        else:
-            self.pool.give(slot)
-
-    def append(self, entry: Entry) -> None:
-        """Take a record that is finished."""
-        entry.since = time.monotonic()
-        self._queue.append(entry)
-        if entry.slot is None:
-            self._keep_promise()
-        if self._asleep:
-            self.wake()
-
-    def _keep_promise(self) -> None:
-        with suppress(IndexError):  # it was given in the parent of this process
-            self._promised.pop()
+    # --- what requests ask for beside; from any thread
 
     def spill(self, entry: Entry) -> Receipt:
         """Append the values of an entry."""
@@ -189,40 +114,6 @@ class Pump:
                 self._jobs.append((flushed, receipt))
 
         return self._ask(flushed)
-
-    def room(self) -> Receipt:
-        """Make room among the large slots."""
-        receipt = Receipt()
-        self._rooms.append(receipt)
-        self.wake()
-
-        return receipt
-
-    def _ask(self, job: Callable[[Receipt], None]) -> Receipt:
-        receipt = Receipt()
-        self._jobs.append((job, receipt))
-        self.wake()
-
-        return receipt
-
-    def wake(self) -> None:
-        """Let the thread look at once."""
-        self._asleep = False
-        with suppress(RuntimeError):  # it is awake
-            self._bell.release()
-
-    @property
-    def waiting(self) -> int:
-        """How many finished records are in no segment yet."""
-        return len(self._queue) + len(self._again)
-
-    @property
-    def oldest(self) -> float | None:
-        """When the oldest of them was finished, of a clock that only goes forward."""
-        with suppress(IndexError):
-            return (self._again or self._queue)[0].since
-
-        return None
 
     # --- life
 
@@ -263,10 +154,7 @@ class Pump:
     def forget(self) -> None:
         """Let go of everything, as a forked child must."""
         self.accepting = False
-        self._queue = deque(maxlen=0)
-        self._promised.clear()
-        self._jobs = deque(maxlen=0)
-        self._rooms = deque(maxlen=0)
+        self.forget_all()
         for journal in self.files.journals:
             journal.forget()
         self.files.close()
@@ -321,7 +209,7 @@ class Pump:
         self._make_room()
         self._judge()
 
-    def _do(self, job: Callable[[Receipt], None], receipt: Receipt) -> None:
+    def _do(self, job: Job, receipt: Receipt) -> None:
         if receipt.answered:
             return
         try:
@@ -339,7 +227,7 @@ class Pump:
         down = self._appender.append(entries)
         landed = set(map(id, down))
         self._again = [entry for entry in entries if id(entry) not in landed]
-        self._tell_losses()
+        self._caretaker.tell_losses()
         self._unsynced += down
         if self.durable:
             self.files.sync()
@@ -423,10 +311,8 @@ class Pump:
         if self.error is not None:
             told = describe(self.error)
             self.refusal = f"the trail {str(self._trail)!r} takes no record: {told}"
-        elif self._level >= Level.REFUSE:
-            self.refusal = f"the trail {str(self._trail)!r} has too little free space"
         else:
-            self.refusal = self._homeless or self._vanished or None
+            self.refusal = self._homeless or self._caretaker.refusal
 
     def note(self, event: Event) -> None:
         """Add a record of our own."""
@@ -436,44 +322,14 @@ class Pump:
         told = {key: value for key, value in details.items() if value is not None}
         self.note(self._notes.make(self._instance, kind, outcome, told))
 
-    def _tell_losses(self) -> None:
-        for loss in self.files.losses():
-            self._tell_loss(loss)
-
-    def _tell_loss(self, loss: Loss) -> None:
-        told: dict[str, object] = {
-            "reason": loss.reason.encode(),
-            "segment": _named(loss.path, self._trail),
-            "inode": loss.inode,
-            "size": loss.size,
-            "offset": loss.offset,
-            "last_seq": loss.last_seq,
-        }
-        self._note("log_gap", "FAILURE", told)
-        is_missing = loss.offset is None and not loss.reason.startswith("mode")
-        if is_missing and self._config.on_vanished == "refuse":
-            self._vanished = (
-                f"the trail {str(self._trail)!r} has lost {loss.path.name}: "
-                f"{loss.reason}; restart the service when it is clear why"
-            )
-
     # --- what else it looks after
 
     def _tend(self, now: float) -> None:
-        level = self.space.look(now)
-        if level is not self._level:
-            self._level = level
-            self._tell_space(level)
+        self._caretaker.look_at_space(now)
         if now >= self._next_adoption and not self._delay:
             self._keep_journal()
-            remove_stale(self.journal.path.parent, time.time())
-            self._adopt()
+            self._caretaker.adopt()
             self._next_adoption = now + _ADOPT
-
-    def _tell_space(self, level: Level) -> None:
-        outcome = "SUCCESS" if level is Level.OK else "FAILURE"
-        free: dict[str, object] = dict(self.space.free)
-        self._note("log_space", outcome, {"reason": _SPACE[level], "free": free})
 
     def _keep_journal(self) -> None:
         with suppress(OSError):
@@ -494,36 +350,10 @@ class Pump:
         self._appender = Appender(self.files, journal)
         details: dict[str, object] = {
             "reason": b"the journal is gone",
-            "segment": _named(gone.path, self._trail),
+            "segment": name_in_trail(gone.path, self._trail),
             "inode": gone.inode[1],
         }
         self._note("log_gap", "FAILURE", details)
-
-    def _adopt(self) -> None:
-        for path in find_journals(self.journal.path.parent):
-            try:
-                adopted = adopt(path, self.files)
-            except Unadopted as error:
-                if error.is_lasting and path not in self._told:
-                    self._told.add(path)
-                    reason = str(error).encode(errors="surrogateescape")
-                    details: dict[str, object] = {
-                        "reason": reason,
-                        "segment": _named(path, self._trail),
-                    }
-                    self._note("log_gap", "FAILURE", details)
-                continue
-            if adopted is not None:
-                self._note(
-                    "sys_crash",
-                    "FAILURE",
-                    {
-                        "crashed": adopted.instance.encode(),
-                        "count": adopted.records,
-                        "unfinished": adopted.unfinished,
-                        "damaged": adopted.damaged or None,
-                    },
-                )
 
     # --- the end
 
@@ -570,27 +400,3 @@ class Pump:
             self.journal.remove()
         else:
             self.journal.close()  # what is in it is for who comes next
-
-
-_SPACE = {
-    Level.OK: b"free space is back",
-    Level.WARN: b"free space is low",
-    Level.NO_DEBUG: b"free space is low: no debug records",
-    Level.REFUSE: b"free space is too low: requests are refused",
-}
-
-
-def describe(error: Exception) -> str:
-    """Return what went wrong: the name of its number, what that means, and where."""
-    name = errno.errorcode.get(getattr(error, "errno", 0) or 0)
-    if not isinstance(error, OSError) or name is None:
-        return str(error) or repr(error)
-    where = f": {error.filename!r}" if error.filename else ""
-
-    return f"{name} ({error.strerror}){where}"
-
-
-def _named(path: Path, trail: Path) -> bytes:
-    shown = path.relative_to(trail) if path.is_relative_to(trail) else path
-
-    return str(shown).encode(errors="surrogateescape")

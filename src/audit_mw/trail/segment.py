@@ -21,14 +21,14 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from audit_mw.trail.index import was_closed
+from audit_mw.trail.directories import make_directory, sync_directory
+from audit_mw.trail.losses import Loss, reason_of_loss
 from audit_mw.trail.record import header_line
 
-__all__ = ["Loss", "SegmentFile", "make_directory", "sync_directory"]
+__all__ = ["Covering", "Noting", "SegmentFile"]
 
 _NAMES = {"day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H"}
 # Links are not followed: who can write to the directory must not choose where else
@@ -36,7 +36,6 @@ _NAMES = {"day": "%Y-%m-%d", "hour": "%Y-%m-%dT%H"}
 _DIRECTORY_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _FILE_MODE = 0o640
-_DIRECTORY_MODE = 0o750
 _STEP = 1 << 16
 
 # (device, inode, offset, length) of a write that is about to be made.
@@ -44,28 +43,6 @@ Noting = Callable[[int, int, int, int], None]
 # Tells of (device, inode, size) whether a journal has the whole of a half line there,
 # and from where on.
 Covering = Callable[[int, int, int], int | None]
-
-
-@dataclass(slots=True)
-class Loss:
-    """
-    What became of a file that records were appended to.
-
-    Args:
-        reason: unlinked, truncated, replaced, ...
-        path: where it was.
-        inode: which it was.
-        size: bytes that it had when it was last appended to.
-        offset: where half a line stands, if that is what it is about.
-        last_seq: number of the last record of this process in it.
-    """
-
-    reason: str
-    path: Path
-    inode: int
-    size: int
-    offset: int | None = None
-    last_seq: int | None = None
 
 
 def _no_cover(_device: int, _inode: int, _size: int) -> int | None:
@@ -274,7 +251,7 @@ class SegmentFile:
         except (FileNotFoundError, NotADirectoryError):
             status = None
         if status is None or self._inode != _identity(status):
-            reason = self._reason(status)
+            reason = reason_of_loss(self.path, self._fd, self._home, status)
             if reason is not None:
                 self._lose(reason)
             return False
@@ -289,25 +266,6 @@ class SegmentFile:
             self._mode = mode
 
         return True
-
-    def _reason(self, status: os.stat_result | None) -> str | None:
-        """Return what took the place of the open file; None for a rename."""
-        if not os.fstat(self._fd).st_nlink:
-            # One that is over and was compressed is in its archive.
-            is_closed = self._inode and was_closed(self.path, *self._inode)
-            return None if is_closed else "unlinked"
-        try:
-            home = self._directory.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            return "the directory is gone"
-        if _identity(home) != self._home:
-            return "another directory stands in its place"
-        if status is not None and not stat.S_ISREG(status.st_mode):
-            return f"replaced by {_KINDS.get(stat.S_IFMT(status.st_mode), 'a device')}"
-        if status is not None and status.st_nlink > 1:
-            return "replaced by a hard link of another file"
-
-        return None
 
     def _lose(self, reason: str, offset: int | None = None) -> None:
         inode = self._inode[1] if self._inode else 0
@@ -379,36 +337,5 @@ class SegmentFile:
         return start
 
 
-_KINDS = {
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFDIR: "a directory",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFSOCK: "a socket",
-}
-
-
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
-
-
-def make_directory(path: Path, *, sync: bool = False) -> None:
-    """Make a directory of the trail, with its mode, if it is not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        path.mkdir(_DIRECTORY_MODE)
-    except FileExistsError:
-        return
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode | _DIRECTORY_MODE != mode:
-        path.chmod(mode | _DIRECTORY_MODE)  # whatever the umask took away
-    if sync:
-        sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -10,25 +10,28 @@ import secrets
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from weakref import WeakSet
 
 from audit_mw.config import Config
 from audit_mw.errors import AuditUnavailable
 from audit_mw.event import Event
-from audit_mw.trail import journal as journals
+from audit_mw.trail import journals
 from audit_mw.trail.adoption import boot_id
+from audit_mw.trail.directories import make_directory
 from audit_mw.trail.forks import in_child
-from audit_mw.trail.journal import SUFFIX, Facts, Journal
+from audit_mw.trail.journal import Journal
+from audit_mw.trail.journal_header import Facts
+from audit_mw.trail.journals import SUFFIX
 from audit_mw.trail.native import make_lock
 from audit_mw.trail.owner import acting_as, check_owner
 from audit_mw.trail.place import Place
-from audit_mw.trail.pump import Notes, Pump, describe
-from audit_mw.trail.segment import make_directory
+from audit_mw.trail.pump import Pump
+from audit_mw.trail.reporting import Notes, describe
 from audit_mw.trail.slots import Geometry
+from audit_mw.trail.state import WriterState
 
-__all__ = ["JOURNALS", "Writer", "WriterState", "journal_directory", "open_writers"]
+__all__ = ["JOURNALS", "Writer", "journal_directory", "open_writers"]
 
 JOURNALS = ".journal"  # in the trail, where no other directory is given
 _SMALL_HALF = 4 << 10
@@ -38,40 +41,6 @@ _MOMENT = 0.001
 _SECONDS = 10.0  # until a close gives up on a disk that stalls
 
 _writers: "WeakSet[Writer]" = WeakSet()
-
-
-@dataclass(frozen=True, slots=True)
-class WriterState:
-    """
-    How a writer is: what `audit_mw.health()` tells of a trail.
-
-    Args:
-        trail: the directory.
-        state: ok, failing, refusing or stopped.
-        slots: how many the journal has.
-        free_slots: how many requests could begin now.
-        waiting: finished records that are in no segment yet.
-        oldest_waiting: seconds since the oldest of them was finished.
-        last_error: what the disk said, while it fails.
-        failing_since: seconds since it began to fail.
-        refused: requests that were refused and are not on record yet.
-        unrecorded: requests that were served unrecorded, likewise.
-        free_space: bytes, of the trail and of the journal.
-        level: what that asks for: ok, warn, no_debug or refuse.
-    """
-
-    trail: str
-    state: str
-    slots: int = 0
-    free_slots: int = 0
-    waiting: int = 0
-    oldest_waiting: float | None = None
-    last_error: str | None = None
-    failing_since: float | None = None
-    refused: int = 0
-    unrecorded: int = 0
-    free_space: dict[str, int] = field(default_factory=dict)
-    level: str = "ok"
 
 
 def journal_directory(config: Config) -> Path:

@@ -11,13 +11,13 @@ from audit_mw.errors import AuditError, DamagedRecord
 from audit_mw.event import STREAMS
 from audit_mw.trail.archive import UNREADABLE, open_segment
 from audit_mw.trail.closing import lock_segment
+from audit_mw.trail.directories import sync_directory
 from audit_mw.trail.facts import measure
 from audit_mw.trail.index import Facts, read_index
 from audit_mw.trail.names import SegmentName, index_path, period_of
 from audit_mw.trail.owner import acting_as, check_owner
 from audit_mw.trail.reader import segments
 from audit_mw.trail.record import VALUES
-from audit_mw.trail.segment import sync_directory
 from audit_mw.upkeep.records import SystemRecords, facts_details, name_in_trail
 
 __all__ = ["LEAST_DAYS", "Expired", "expirable", "expire_trail"]
