@@ -48,6 +48,7 @@ class Recorder:
 
     __slots__ = (
         "_exchange",
+        "_is_pending",
         "_is_sent",
         "_lenient",
         "_place",
@@ -76,6 +77,8 @@ class Recorder:
         self.opening = opening
         # The record is in the journal: nothing that is sent later changes it.
         self.committed = False
+        # The last message is held back for it. Who gives up waiting may send again.
+        self._is_pending = False
         # The record is with the writer: nothing changes it.
         self._is_sent = False
         self._refused: AuditUnavailable | None = None
@@ -116,26 +119,30 @@ class Recorder:
         self._raise_again()
         is_last = self._exchange.start(status, fields, trailers=trailers)
 
-        return self.commit() if is_last else ()
+        return self.commit() if is_last or self._is_pending else ()
 
     def send(self, length: int, *, more: bool, estimated: bool = False) -> Steps:
         """Take a chunk of a response, or the whole."""
         self._raise_again()
         is_last = self._exchange.send(length, more=more, estimated=estimated)
 
-        return self.commit() if is_last else ()
+        return self.commit() if is_last or self._is_pending else ()
 
     def send_trailers(self, *, more: bool) -> Steps:
         """Take the trailers of a response."""
         self._raise_again()
 
-        return self.commit() if self._exchange.send_trailers(more=more) else ()
+        is_last = self._exchange.send_trailers(more=more)
+
+        return self.commit() if is_last or self._is_pending else ()
 
     def close_socket(self, code: int) -> Steps:
         """Take the close of a websocket."""
         self._raise_again()
 
-        return self.commit() if self._exchange.close(code) else ()
+        is_last = self._exchange.close(code)
+
+        return self.commit() if is_last or self._is_pending else ()
 
     def _raise_again(self) -> None:
         # An application may catch the first one and go on; it must not get further.
@@ -146,7 +153,9 @@ class Recorder:
         """Keep the record before its last message is handed over."""
         self._raise_again()
         if not self.committed:
+            self._is_pending = True
             yield from self._place.send(self._finish(DELIVERY))
+            self._is_pending = False
             self.committed = True
 
     def check(self, receipt: Receipt) -> None:
@@ -186,7 +195,7 @@ class Recorder:
         """Note that the server raised `error` and took nothing."""
         if self._is_sent:
             return
-        gone = isinstance(error, (OSError, CancelledError, GeneratorExit))
+        gone = isinstance(error, OSError) or _is_end(error)
         if self.committed:
             name = "client gone" if isinstance(error, OSError) else _name_of(error)
             self._exchange.untaken(name, gone=gone)
@@ -198,7 +207,11 @@ class Recorder:
         """Note that an exception leaves the application."""
         if error is self._refused:
             return
-        if isinstance(error, (CancelledError, GeneratorExit)):
+        gone = _is_end(error)
+        if self._is_pending:
+            # It was made for a response that nobody has got.
+            self._exchange.untaken(_name_of(error), gone=gone)
+        if gone:
             self._exchange.gone("cancelled")
             return
         self._exchange.failed(_name_of(error))
@@ -239,8 +252,18 @@ class Recorder:
             writer.commit(event)
 
 
+def _is_end(error: BaseException) -> bool:
+    """Tell whether who serves the request ends it: a task is cancelled, or closed."""
+    # trio has an exception of its own for it, and this floor does not import trio.
+    is_trio = type(error).__module__.partition(".")[0] == "trio"
+
+    return isinstance(error, (CancelledError, GeneratorExit)) or (
+        is_trio and type(error).__name__ == "Cancelled"
+    )
+
+
 def _name_of(error: BaseException) -> str:
-    if isinstance(error, CancelledError):
+    if _is_end(error):
         return "cancelled"
     name = f"{type(error).__module__}.{type(error).__qualname__}"
 

@@ -138,7 +138,8 @@ class Appender:
 
     def _append(self, stream: str, entries: list[Entry]) -> list[Entry]:
         settled = self._settle(stream, entries)
-        waiting = [entry for entry in entries if entry not in settled]
+        down = set(map(id, settled))
+        waiting = [entry for entry in entries if id(entry) not in down]
         if not waiting:
             return settled
         first = self._journal.last.get(stream, 0) + 1
@@ -183,8 +184,10 @@ class Appender:
         # What it has no line of is numbered from there on: they are one after another.
         # Where no entry is left of that append it is complete, whatever became of it.
         is_open = any(note.first <= entry.seq <= note.last for entry in entries)
-        complete = note.first - 1 if is_open else note.last
-        self._journal.last[stream] = max(found, default=complete)
+        if is_open:
+            self._journal.last[stream] = max(found, default=note.first - 1)
+        else:
+            self._journal.last[stream] = note.last
 
         return [entry for entry in entries if found.get(entry.seq) == entry.event]
 
