@@ -22,17 +22,21 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "own client"
 
 
-def load(port: int, request: Request, seconds: int) -> int:
+def load(
+    port: int, request: Request, seconds: int, connections: int = CONNECTIONS
+) -> int:
     """Ask for so many seconds; return the number of answers, all of them 200."""
-    return (_wrk if shutil.which("wrk") else _own)(port, request, seconds)
+    ask = _wrk if shutil.which("wrk") else _own
+
+    return ask(port, request, seconds, connections)
 
 
-def _wrk(port: int, request: Request, seconds: int) -> int:
+def _wrk(port: int, request: Request, seconds: int, connections: int) -> int:
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory, "request.lua")
         script.write_text(_lua(request))
         url = f"http://127.0.0.1:{port}{request.target}"
-        command = f"wrk -t1 -c{CONNECTIONS} -d{seconds}s"
+        command = f"wrk -t1 -c{connections} -d{seconds}s"
         command += f" --timeout 60s -s {script} {url}"
         ran = subprocess.run(
             command.split(), capture_output=True, text=True, check=True
@@ -65,12 +69,12 @@ def _lua(request: Request) -> str:
     return "\n".join(lines)
 
 
-def _own(port: int, request: Request, seconds: int) -> int:
+def _own(port: int, request: Request, seconds: int, connections: int) -> int:
     until = time.monotonic() + seconds
-    counts = [0] * CONNECTIONS
+    counts = [0] * connections
     threads = [
         threading.Thread(target=_ask, args=(port, request.wire, until, counts, at))
-        for at in range(CONNECTIONS)
+        for at in range(connections)
     ]
     for thread in threads:
         thread.start()

@@ -89,7 +89,8 @@ def _request(number: int, chance: random.Random) -> AsgiServer:
     failing = chance.choice(["", "", "", "http.response.start", "http.response.body"])
     error = chance.choice([BrokenPipeError(), RuntimeError(), asyncio.CancelledError()])
     scope = http_scope(path=f"/{number}", raw_path=b"/%d" % number)
-    server = AsgiServer(scope, failing=failing, error=error, probed=False)
+    body = [{"type": "http.request", "body": b""}]
+    server = AsgiServer(scope, body, failing=failing, error=error, probed=False)
 
     return heavy(server, str(number)) if chance.random() < 0.1 else server
 
@@ -179,12 +180,15 @@ def test_more_than_slots(audited: Audited) -> None:
         environ = environment(PATH_INFO=f"/{number}")
         return WsgiServer(environ).run(app, lambda _: middleware).status
 
-    with ThreadPoolExecutor(40) as threads:
+    assert audited.is_ready()  # the record of the start has had its slot, and
+    assert audited.slots_in_use() == 0  # given it back
+    with ThreadPoolExecutor(14) as threads:
         answers = [threads.submit(serve, number) for number in range(14)]
-        for _ in answers:
-            entered.acquire(timeout=20)
-        refused = [serve(99) for _ in range(6)]
-        go_on.set()
+        try:
+            assert all(entered.acquire(timeout=20) for _ in answers)
+            refused = [serve(99) for _ in range(6)]
+        finally:
+            go_on.set()
         served = [answer.result() for answer in answers]
 
     assert served == ["200 OK"] * 14

@@ -113,7 +113,6 @@ class Histories(RuleBasedStateMachine):
             return
         self.running[number] = process, place, kind, False
         self.due.add(number)
-        self._doubt(process)
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), kind=kinds)
@@ -153,7 +152,6 @@ class Histories(RuleBasedStateMachine):
         number, self.next = self.next, self.next + 1
         (self.due if pump.pool._small else self.maybe).add(number)
         pump.outside().finish(self._event(process, number, "small"))
-        self._doubt(process)
 
     @rule(process=which)
     def look(self, process: int) -> None:
@@ -215,20 +213,24 @@ class Histories(RuleBasedStateMachine):
         """Unlink a journal; what ran then is safe for as long as its process lives."""
         pump = self.processes[process].pump
         pump.journal.path.unlink(missing_ok=True)
-        self._doubt(process)
         pump._next_adoption = 0
         self._look(process)
 
     def _doubt(self, process: int) -> None:
         """Expect nothing of what only a journal has that nobody can find."""
         pump = self.processes[process].pump
-        if not pump.journal.is_named():
-            self.maybe |= {n for n, it in self.running.items() if it[0] == process}
-            self.maybe |= {
-                _number(entry.draft.before)
-                for entry in (*pump._queue, *pump._again, *pump._unsynced)
-                if entry.stream == "request"
-            }
+        slots = {
+            number: place._slot
+            for number, (whose, place, *_) in self.running.items()
+            if whose == process
+        }
+        for entry in (*pump._queue, *pump._again, *pump._unsynced):
+            if entry.stream == "request":
+                slots[_number(entry.draft.before)] = entry.slot
+        is_named = pump.journal.is_named()
+        for number, slot in slots.items():
+            if not is_named or slot is None or slot.block not in pump.journal.blocks:
+                self.maybe.add(number)
 
     def _segments(self, stream: str) -> list[Path]:
         directory = self.trail / stream

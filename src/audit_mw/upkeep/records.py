@@ -15,6 +15,7 @@ from typing import Self
 from audit_mw.config import Config
 from audit_mw.event import Event
 from audit_mw.ids import EventIds
+from audit_mw.system_notes import SystemNotes
 from audit_mw.trail.encoding import encode_time
 from audit_mw.trail.index import Facts
 from audit_mw.trail.reader import read_events, segments
@@ -38,7 +39,7 @@ class SystemRecords:
     def __init__(self, trail: Path, journals: Path | None = None) -> None:
         self._trail = trail
         self._config = _config_of(trail, journals)
-        self._notes = _Notes(self._config)
+        self._notes = _Notes(_service(self._config), EventIds())
         self._writer: Writer | None = None
         self._found: list[tuple[str, Mapping[str, object]]] | None = None
 
@@ -100,40 +101,26 @@ class SystemRecords:
                         yield event.type, event.details
 
 
-class _Notes:
-    """Makes the records of the system stream: those of upkeep, and the writer's own."""
-
-    refused = unrecorded = 0
-
-    def __init__(self, config: Config) -> None:
-        self._service = (config.service or "audit-mw").encode(errors="surrogateescape")
-        self._ids = EventIds()
+class _Notes(SystemNotes):
+    """Makes the records of the system stream, each with who had it made."""
 
     def make(
         self, instance: str, kind: str, outcome: str, details: dict[str, object]
     ) -> Event:
-        event, now = self._ids.make()
+        by: dict[str, object] = {"app": {"by": _who()}}
 
-        return Event(
-            time=now,
-            event=event,
-            stream="system",
-            type=kind,
-            outcome=outcome,
-            service=self._service,
-            instance=instance,
-            details={**details, "app": {"by": _who()}},
-        )
-
-    def missed(self, _instance: str) -> tuple[Event, ...]:
-        return ()
+        return super().make(instance, kind, outcome, details | by)
 
 
 def _make_writer(config: Config, notes: _Notes) -> Writer:
-    writer = Writer(config, notes, config.service or "audit-mw")
+    writer = Writer(config, notes, _service(config))
     writer.open()
 
     return writer
+
+
+def _service(config: Config) -> str:
+    return config.service or "audit-mw"
 
 
 def _config_of(trail: Path, journals: Path | None) -> Config:
