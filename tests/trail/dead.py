@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.trail.samples import config, event, nth
+from tests.trail.samples import config, event, nth, spill_of
 
 from audit_mw.event import Event, Spill
 from audit_mw.trail.adoption import Adopted, adopt, boot_id
@@ -16,13 +16,15 @@ from audit_mw.trail.journal_header import Facts
 from audit_mw.trail.notes import Note
 from audit_mw.trail.record import draft_event, finish_line
 from audit_mw.trail.segment import SegmentFile
-from audit_mw.trail.slots import Geometry, Slot
+from audit_mw.trail.slots import DONE, OPEN, SENDING, Geometry, Slot
 from audit_mw.trail.writer import JOURNALS
 
 __all__ = [
     "GEOMETRY",
     "INSTANCE",
+    "VALUE",
     "adopt_one",
+    "break_off",
     "dead_journal",
     "facts",
     "files_of",
@@ -34,6 +36,7 @@ __all__ = [
 
 GEOMETRY = Geometry(16, 4096, 2, 69632)
 INSTANCE = event().instance
+VALUE = spill_of(b"v" * 3000)
 
 
 def facts(**changes: Any) -> Facts:
@@ -115,6 +118,25 @@ def note_append(
         file.write(lines[:written])
 
     return path
+
+
+def break_off(journal: Journal, trail: Path, written: int = 500) -> None:
+    """
+    Leave an append that was broken off, and records of all states: 0 to 4 of requests.
+
+    Args:
+        journal: of the process that died.
+        trail: the directory.
+        written: bytes of the append that got into the segment.
+    """
+    slots = slots_of(journal)
+    for number in range(3):
+        keep(slots[number], DONE, number, seq=number + 1)
+    keep(slots[3], OPEN, 3)
+    keep(slots[16], SENDING, 3, origin=3)  # being moved
+    keep(slots[4], DONE, 4, spills=[VALUE])
+    keep(slots[5], OPEN, nth(5, stream="fault"))
+    note_append(journal, trail, lines_of(range(3)), written)
 
 
 def files_of(trail: Path, **options: Any) -> Files:

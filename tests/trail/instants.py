@@ -17,32 +17,19 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tests.trail.dead import files_of
+from tests.trail.dead import break_off, dead_journal, files_of
 from tests.trail.samples import config, damages, nth, numbers, records, spill_of
 
+from audit_mw import trail as trail_package
 from audit_mw.event import Event
 from audit_mw.ids import EventIds
 from audit_mw.system_notes import SystemNotes
-from audit_mw.trail import (
-    adoption,
-    appender,
-    entry,
-    journal,
-    landed,
-    notes,
-    place,
-    pool,
-    pump,
-    scan,
-    segment,
-    slots,
-    spill,
-)
 from audit_mw.trail.adoption import adopt
 from audit_mw.trail.journals import find_journals
 from audit_mw.trail.place import Place
@@ -51,13 +38,15 @@ from audit_mw.trail.reader import find_value
 from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.writer import JOURNALS, Writer
 
-__all__ = ["Serving", "kill_adopters", "kill_writers"]
+__all__ = ["WATCHED", "Serving", "kill_adopters", "kill_menders", "kill_writers"]
 
-_MODULES = (
-    *(adoption, appender, entry, journal, landed, notes, place),
-    *(pool, pump, scan, segment, slots, spill),
-)
-_WATCHED = {module.__file__ for module in _MODULES}
+# All that a trail is made of, but for what only computes.
+_PURE = {"encoding.py", "params.py", "record.py"}
+WATCHED = {
+    str(path)
+    for path in Path(trail_package.__path__[0]).glob("*.py")
+    if path.name not in _PURE
+}
 _BEGUN, _ANSWERED = 1, 2
 _DIED = {"reason": b"process_died"}
 _LONG = b"/" + b"a" * 9000
@@ -177,7 +166,7 @@ def _die_at(line: int, run: Callable[..., None], *arguments: object) -> None:
 
     def trace(frame: FrameType, what: str, _argument: object) -> Any:
         nonlocal reached
-        if frame.f_code.co_filename not in _WATCHED:
+        if frame.f_code.co_filename not in WATCHED:
             return None
         reached += what == "line"
         if reached == line:
@@ -225,12 +214,27 @@ def kill_adopters(durability: str, first: int, step: int) -> Iterator[str]:
     yield f"{killed} kills"
 
 
-_MOST = 1200  # lines of an adoption; few are that long
+def kill_menders(durability: str, first: int, step: int) -> Iterator[str]:
+    """Do the same to who adopts an append that was broken off; yield the same."""
+    killed = 0
+    for line in range(first, _MOST, step):
+        with _fresh() as trail:
+            leave = partial(break_off, trail=trail, written=line * 53 % 700)
+            dead_journal(trail, leave, durability=durability)
+            _told[1:5] = bytes([_BEGUN]) * 4
+            killed += killed_at(line, adopt_all, trail)
+            killed += killed_at(line // 2, adopt_all, trail)
+            adopt_all(trail)
+            yield from (f"line {line}: {wrong}" for wrong in complaints(trail))
+    yield f"{killed} kills"
+
+
+_MOST = 1800  # lines of an adoption; few are that long
 
 
 def _late(line: int) -> int:
-    # Somewhere in the last two thirds of what is served: another place each time.
-    return 400 + line * 37 % 2600
+    # Somewhere in what is served, but for its begin: another place each time.
+    return 300 + line * 37 % 1900
 
 
 # --- judging

@@ -32,9 +32,17 @@ def test_some_adopters(durability: str) -> None:
     assert kills("adopter", durability, 7, STEP) > 5
 
 
+@pytest.mark.parametrize("durability", DURABILITY)
+def test_some_menders(durability: str) -> None:
+    """
+    So does one that adopts what a process left that was killed inside of `write`.
+    """
+    assert kills("mender", durability, 7, STEP) > 5
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("durability", DURABILITY)
-@pytest.mark.parametrize("who", ["writer", "adopter"])
+@pytest.mark.parametrize("who", ["writer", "adopter", "mender"])
 def test_each_line(who: str, durability: str) -> None:
     """
     The same at each single line.

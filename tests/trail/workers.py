@@ -20,7 +20,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from tests.trail.dead import facts, files_of
-from tests.trail.instants import kill_adopters, kill_writers
+from tests.trail.instants import WATCHED, kill_adopters, kill_menders, kill_writers
 from tests.trail.samples import (
     begin,
     event,
@@ -34,12 +34,10 @@ from tests.trail.samples import (
     wait_until,
 )
 
-from audit_mw import ids as audit_ids
 from audit_mw.config import Config
 from audit_mw.errors import AuditError, AuditUnavailable
 from audit_mw.event import Event
 from audit_mw.ids import EventIds
-from audit_mw.trail import entry, journal, place, pool, pump, receipt, slots, writer
 from audit_mw.trail.adoption import adopt
 from audit_mw.trail.journal import Journal
 from audit_mw.trail.journals import find_journals
@@ -52,13 +50,6 @@ from audit_mw.trail.slots import OPEN, Block, Geometry
 from audit_mw.trail.writer import JOURNALS, Writer
 
 _LINE = b"a line\n"
-
-
-# What a request runs before it hands over to the writer's thread.
-WATCHED = {
-    module.__file__
-    for module in (writer, place, pool, slots, entry, pump, journal, receipt, audit_ids)
-}
 _NAMED = re.compile(r"takes no record: (\w+)")
 
 
@@ -485,9 +476,13 @@ def adopt_all(trail: str) -> list[str]:
 
 def die_at_each_line(who: str, durability: str, first: str, step: str) -> list[str]:
     """Kill writers or adopters at lines; return what is wrong then, and how many."""
-    kill = {"writer": kill_writers, "adopter": kill_adopters}[who]
+    kill = {
+        "writer": kill_writers,
+        "adopter": kill_adopters,
+        "mender": kill_menders,
+    }
 
-    return list(kill(durability, int(first), int(step)))
+    return list(kill[who](durability, int(first), int(step)))
 
 
 # --- key, ids, reader

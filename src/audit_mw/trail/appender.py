@@ -20,6 +20,7 @@ from audit_mw.trail.losses import Loss
 from audit_mw.trail.notes import NOTED, Note
 from audit_mw.trail.record import VALUES, finish_line
 from audit_mw.trail.segment import Noting, SegmentFile
+from audit_mw.trail.slots import FREE
 from audit_mw.trail.spill import SpillFile
 
 __all__ = ["Appender", "Files"]
@@ -99,6 +100,7 @@ class Appender:
         self._files = files
         self._journal = journal
         self._unsettled = set(STREAMS) if unsettled else set()
+        self._is_durable = journal.facts.durability == "disk"
         self.error: Exception | None = None
 
     def append(self, entries: Iterable[Entry]) -> list[Entry]:
@@ -138,6 +140,13 @@ class Appender:
 
     def _append(self, stream: str, entries: list[Entry]) -> list[Entry]:
         settled = self._settle(stream, entries)
+        if not self._is_durable:
+            # Before the next note is made, which says nothing of these: who adopts us
+            # would take them for records that are in no segment. (Where records are
+            # synced it looks into the segments instead, and we sync before we free.)
+            for entry in settled:
+                if entry.slot is not None:
+                    entry.slot.mark(FREE)
         down = set(map(id, settled))
         waiting = [entry for entry in entries if id(entry) not in down]
         if not waiting:

@@ -84,7 +84,7 @@ class SegmentFile:
         self._size = 0
         self._opened = 0
         self._unsynced: list[tuple[int, bytes]] = []
-        self._is_suspect = False
+        self._is_suspect = self._is_dirty = False
         self.losses: list[Loss] = []
 
     def current(self) -> int:
@@ -129,7 +129,7 @@ class SegmentFile:
         Raises:
             OSError: the disk does not.
         """
-        if self._fd < 0 or (self._sync and not self._unsynced):
+        if self._fd < 0 or not self._is_dirty:
             return
         if self._is_suspect:
             self._write_again()
@@ -138,7 +138,7 @@ class SegmentFile:
         except OSError:
             self._is_suspect = True
             raise
-        self._is_suspect = False
+        self._is_suspect = self._is_dirty = False
         self._unsynced.clear()
 
     def _write_again(self) -> None:
@@ -154,6 +154,7 @@ class SegmentFile:
     def close(self) -> None:
         """Let go of the file; the next append opens it again."""
         self._unsynced.clear()
+        self._is_dirty = False
         # Forgotten first: a child that is forked meanwhile must not close it again.
         fd, self._fd = self._fd, -1
         self._inode = None
@@ -188,7 +189,7 @@ class SegmentFile:
         Raises:
             OSError: the disk does not.
         """
-        if self._unsynced:
+        if self._sync and self._is_dirty:
             self.sync()
 
     def _open(self) -> None:
@@ -292,7 +293,7 @@ class SegmentFile:
         length = len(lines)
         if noting is not None and self._inode is not None:
             noting(*self._inode, size, length)
-        whole = False
+        whole, self._is_dirty = False, True
         try:
             whole = os.write(self._fd, lines) == length
         finally:
