@@ -145,7 +145,8 @@ def start(server: Server, listen: str, directory: Path, **files: Path) -> Served
         [BIN / words[0], *words[1:]],
         port,
         directory,
-        env={"EDGES_TRAIL": str(trail)},
+        # As many slots as a user has, whatever the tests beside them have.
+        env={"EDGES_TRAIL": str(trail), "AUDIT_MW_MAX_SLOTS": "65536"},
         unix=files.get("unix"),
     )
 

@@ -98,7 +98,7 @@ def _request(number: int, chance: random.Random) -> AsgiServer:
 def test_tasks(audited: Audited) -> None:
     """Tasks that end, raise, are refused by the server or cancelled, a record each."""
     chance = random.Random(1)
-    put = around(audited(_any_asgi))
+    put = around(audited(_any_asgi, max_slots=2 * _REQUESTS))
 
     async def serve() -> None:
         servers = [_request(number, chance) for number in range(_REQUESTS)]
@@ -141,7 +141,7 @@ def _chunks(chance: random.Random) -> Iterator[bytes]:
 
 def test_threads(audited: Audited) -> None:
     """Threads of one middleware: results dropped, left, closed or broken, a record each."""
-    middleware = audited(_any_wsgi)
+    middleware = audited(_any_wsgi, max_slots=65_536)
 
     def serve(number: int) -> None:
         chance = random.Random(-number)

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from tests.edges.fleet import QUICK, Fleet, Served, Server, choose, start, unless
-from tests.serving import SECONDS
+from tests.serving import SECONDS, Running
 
 from audit_mw.event import Event
 
@@ -259,11 +259,21 @@ def test_refused_on_the_wire(  # noqa: PLR0917 - one row of the table
         server.ask("GET", "/")
         body = b"" if method == "HEAD" else b"a=1"
         response, _ = server.ask(method, f"{path}?case={case}", body=body)
-        again, _ = server.ask(method, f"/?case={case}")
+        again = _refused(server, method, f"/?case={case}")
     finally:
         server.end()
 
     assert response.status == 503
     assert len(response.headers.get_all("Content-Length", [])) < 2
     assert response.headers["Retry-After"] == "5"
-    assert (again.status, again.headers["Retry-After"]) == (503, "5")
+    assert again.headers["Retry-After"] == "5"
+
+
+def _refused(server: Running, method: str, path: str) -> http.client.HTTPResponse:
+    # Between two of its attempts the writer may have had nothing to attempt.
+    for _ in range(500):
+        response, _ = server.ask(method, path)
+        if response.status == 503:
+            return response
+
+    raise AssertionError("never refused")

@@ -13,7 +13,7 @@ from audit_mw.trail.entry import Entry
 from audit_mw.trail.journal import Journal
 from audit_mw.trail.reader import find_value
 from audit_mw.trail.record import draft_event
-from audit_mw.trail.slots import DONE
+from audit_mw.trail.slots import DONE, FREE
 
 
 @pytest.fixture
@@ -145,6 +145,29 @@ def test_in_doubt(
     assert len(down) == 4
     assert micros([path]) == [7, 0, 1, 2, 3]
     assert whole_numbers([path]) == {INSTANCE: 5}
+
+
+def test_settled_is_out_of_the_journal(
+    files: Files, journal: Journal, appender: Appender
+) -> None:
+    """
+    What the file has already is out of the journal before the next note is made: that
+    says nothing of it any more.
+    """
+    entries = entries_of(0, 1, 2)
+    for slot, entry in zip(slots_of(journal), entries, strict=False):
+        keep(slot, DONE, slot.number)
+        entry.slot = slot
+    appender.append(entries)
+    path = files.segments["request"].path
+    lines = path.read_bytes().splitlines(keepends=True)
+    os.truncate(path, sum(map(len, lines[:3])) + 30)
+    Appender(files, journal, unsettled=True).append(entries)
+    note = journal.note("request")
+
+    assert note
+    assert (note.first, note.last) == (3, 3)
+    assert [slot.state for slot in slots_of(journal)[:3]] == [FREE, FREE, DONE]
 
 
 def test_settled_before(files: Files, journal: Journal, appender: Appender) -> None:

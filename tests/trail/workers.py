@@ -2,6 +2,8 @@
 #
 # `python -m tests.trail.workers TASK ARGUMENT...` says "ready", waits for a line, does
 # the task, and writes what it returns as JSON. Nothing here asserts: tests do.
+#
+# (Longer than 250 lines, since it is a list: the tasks share nothing but their names.)
 import errno
 import fcntl
 import json

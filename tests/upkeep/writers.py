@@ -9,14 +9,15 @@ from tests.trail.samples import event, spill_of
 
 from audit_mw.config import Config
 from audit_mw.event import Param, Spilled
+from audit_mw.ids import EventIds
+from audit_mw.system_notes import SystemNotes
 from audit_mw.trail.writer import Writer
-from audit_mw.upkeep.records import _Notes
 
 
 def main(trail: str, seconds: str) -> None:
     """Write until the time is over, and end well."""
     config = Config.load({"trail": trail})
-    writer = Writer(config, _Notes(config), "bank")
+    writer = Writer(config, SystemNotes("bank", EventIds()), "bank")
     writer.open()
     running = writer.place()
     made = event(instance=writer.instance)

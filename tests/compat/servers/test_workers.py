@@ -13,6 +13,7 @@ import pytest
 from tests.compat.servers.more import ALL
 from tests.edges.fleet import Served, start
 from tests.serving import SECONDS
+from tests.settling import settle
 
 from audit_mw.trail.reader import read_segment, segments
 from audit_mw.trail.record import Record
@@ -37,6 +38,7 @@ _AT_ONCE = 8
 
 
 def _records(served: Served) -> list[Record]:
+    settle(served.trail)
     paths = segments(served.trail, "request")
     items = [item for path in paths for item in read_segment(path)]
     assert [item for item in items if not isinstance(item, Record)] == []

@@ -1,0 +1,16 @@
+# What holds for all tests.
+from collections.abc import Iterator
+
+import pytest
+
+# Where processes are counted, killed or crowded, they have what a user has.
+_AT_DEFAULT = {"compat", "entries", "examples", "torture"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_slots(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let a journal be small: thousands of tests open one each, and use a slot of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not _AT_DEFAULT & {*request.path.parts}:
+            patch.setenv("AUDIT_MW_MAX_SLOTS", "64")
+        yield
