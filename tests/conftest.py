@@ -12,5 +12,5 @@ def _few_slots(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let a journal be small: thousands of tests open one each, and use a slot of it."""
     with pytest.MonkeyPatch.context() as patch:
         if not _AT_DEFAULT & {*request.path.parts}:
-            patch.setenv("AUDIT_MW_MAX_SLOTS", "64")
+            patch.setenv("AUDIT_MW_MAX_SLOTS", "256")
         yield

@@ -28,5 +28,7 @@ def test_trail_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     auditor = Auditor(Config.load({"trail": str(tmp_path / "file")}, {}), "shop")
 
-    with pytest.raises(AuditUnavailable, match=r"the trail '.*/file' takes no record: ENOTDIR"):
+    with pytest.raises(
+        AuditUnavailable, match=r"the trail '.*/file' takes no record: ENOTDIR"
+    ):
         auditor.open()
