@@ -1,5 +1,7 @@
 # What an application, a server or a client may do to make a request lose its record,
 # have two, or keep a slot: many at once, in any order, cut short anywhere.
+#
+# (Longer than 250 lines, since it is a list of attacks, each with its application.)
 import asyncio
 import gc
 import json

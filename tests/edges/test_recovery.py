@@ -1,5 +1,7 @@
 # A trail that breaks while requests run: they are answered, their records are written
 # when it works again, and what is refused or served unrecorded meanwhile is counted.
+#
+# (Longer than 250 lines, since each end of a request meets the same broken trail.)
 import json
 import os
 import subprocess

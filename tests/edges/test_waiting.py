@@ -3,6 +3,8 @@
 # while it waits leaves one record and no slot.
 #
 # The writer is held by the lock of the segment, as another process would hold it.
+#
+# (Longer than 250 lines, since each wait is there for both loops.)
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -259,7 +261,7 @@ def test_trio_cancelled(where: str, records: int, audited: Audited) -> None:
 
     assert "http.response.body" not in call.taken
     assert len(found) == records
-    assert {event.outcome for event in found} <= {"ABORTED", "ERROR"}
+    assert {event.outcome for event in found} <= {"ABORTED"}
 
 
 # --- a writer that was given work by a loop that is gone
