@@ -7,6 +7,8 @@
 # Rule 3: the record is committed before the last message is handed over, and if that
 #         fails it is not. All else is passed on first and noted afterwards.
 # Rule 4: whatever the application returns or raises goes on unchanged.
+#
+# (Longer than 250 lines, since requests and websockets are served by the same rules.)
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from typing import Any

@@ -6,6 +6,8 @@
 #
 # Rule: a wrong value or an unknown name never waits for a request. It is a
 # ConfigError that names the option, where it was set, and what would be right.
+#
+# (Longer than 250 lines, since each option is explained where it is declared.)
 import os
 import tomllib
 from collections.abc import Callable, Mapping

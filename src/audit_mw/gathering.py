@@ -11,6 +11,8 @@
 #
 # The coder of params is an argument, as clock and ids are: this floor does not know
 # how a record is kept.
+#
+# (Longer than 250 lines, since what is withheld and what fits are decided together.)
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 

@@ -4,6 +4,8 @@
 # message is handed over the record is in the journal; when the server took it, or did
 # not, that is noted. What must be waited for in between is yielded to the edge, which
 # knows how: a thread blocks, a task of an event loop does not.
+#
+# (Longer than 250 lines, since the states of one recording are one thing.)
 import time
 import traceback
 from asyncio import CancelledError

@@ -6,6 +6,8 @@
 #         next goes on from there.
 # Rule 2: a journal of another trail is left alone, and one that cannot be read is
 #         never removed: it is told, and stays for who can.
+#
+# (Longer than 250 lines, since each step of an adoption relies on the order of all.)
 import errno
 import struct
 from collections.abc import Iterator

@@ -5,6 +5,8 @@
 # Rule 2: no process opens its own journal twice: see `journals`.
 # Rule 3: a journal appears under its name only when it is whole, locked and
 #         preallocated: a store into a page that has no disk behind it is a SIGBUS.
+#
+# (Longer than 250 lines, since making and taking over are read side by side.)
 import fcntl
 import mmap
 import os

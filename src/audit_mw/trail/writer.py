@@ -4,6 +4,9 @@
 #         or fork.
 # Rule 2: a forked child begins anew, with a journal and numbers of its own; what its
 #         parent has is its parent's.
+#
+# (Longer than 250 lines, since opening, using and closing are one agreement between
+# threads.)
 import atexit
 import os
 import secrets
