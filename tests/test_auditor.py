@@ -1,7 +1,11 @@
+import gc
+
 # Where an auditor keeps what it keeps.
 from pathlib import Path
 
 import pytest
+from tests.edges.audited import read_trail
+from tests.trail.samples import wait_until
 
 from audit_mw.auditor import Auditor
 from audit_mw.config import Config
@@ -32,3 +36,21 @@ def test_trail_that_cannot_be(tmp_path: Path) -> None:
         AuditUnavailable, match=r"the trail '.*/file' takes no record: ENOTDIR"
     ):
         auditor.open()
+
+
+def test_dropped(tmp_path: Path) -> None:
+    """
+    What drops its application, as a test of one does, keeps no thread and no journal.
+    """
+    before = len(list(Path("/proc/self/task").iterdir()))
+    auditor = Auditor(Config.load({"trail": str(tmp_path)}, {}), "shop")
+    auditor.open()
+    journals = tmp_path / ".journal"
+    assert list(journals.iterdir()) != []
+    del auditor
+    gc.collect()
+
+    wait_until(lambda: list(journals.iterdir()) == [])
+    wait_until(lambda: len(list(Path("/proc/self/task").iterdir())) <= before)
+    *_, ended = read_trail(tmp_path, "system")
+    assert ended.type == "sys_shutdown"

@@ -48,10 +48,10 @@ class Auditor:
         _check_durability(self.config)
         self._service = config.service or service
         self._ids = EventIds()
+        self._startup = _Startup(self.config)
         self._notes = SystemNotes(self._service, self._ids, self._startup)
         self._writer = Writer(self.config, self._notes, self._service)
         self._rules: Rules | None = None
-        self._key = b""
         self._unlogged = {path.encode() for path in config.serve_unlogged}
 
     def open(self) -> None:
@@ -166,15 +166,24 @@ class Auditor:
         try:
             check_owner(trail)
             with acting_as(trail):
-                self._key = load_key(self.config)
+                self._startup.key = load_key(self.config)
         except (OSError, AuditError) as error:
             raise self._writer.blame(error) from error
-        self._rules = Rules(self.config, self._key, self._service, encode_param)
+        key = self._startup.key
+        self._rules = Rules(self.config, key, self._service, encode_param)
 
         return self._rules
 
-    def _startup(self) -> dict[str, object]:
-        return startup_details(self.config, self._key, journal_directory(self.config))
+
+class _Startup:
+    """What `sys_startup` tells; the writer's thread holds this, and not the auditor."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self.key = b""
+
+    def __call__(self) -> dict[str, object]:
+        return startup_details(self._config, self.key, journal_directory(self._config))
 
 
 def _check_durability(config: Config) -> None:

@@ -12,9 +12,10 @@ import os
 import secrets
 import socket
 import time
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from audit_mw.config import Config
 from audit_mw.errors import AuditUnavailable
@@ -44,6 +45,7 @@ _MOMENT = 0.001
 _SECONDS = 10.0  # until a close gives up on a disk that stalls
 
 _writers: "WeakSet[Writer]" = WeakSet()
+_dropped: deque[Pump] = deque(maxlen=64)  # whose writers are gone; at exit some may run
 
 
 def journal_directory(config: Config) -> Path:
@@ -80,9 +82,15 @@ class Writer:
 
     def _begin_instance(self) -> None:
         self._last: dict[str, int] = {}
-        self._boot = secrets.token_hex(4)
-        self._opened = 0
-        self.instance = f"{self._host}:{os.getpid()}:{self._boot}"
+        boot = secrets.token_hex(4)
+        self.instance = f"{self._host}:{os.getpid()}:{boot}"
+        # Not a method of ours: a pump that held us would keep us, and itself, for ever.
+        self._make_journal = _JournalMaker(
+            self._config,
+            self._service,
+            self.instance,
+            f"{self._host}-{os.getpid()}-{boot}",
+        )
 
     def begin_child(self) -> None:
         """Start anew in a forked child."""
@@ -196,25 +204,10 @@ class Writer:
         except BaseException:
             pump.abandon()
             raise
+        # An application that is dropped takes its thread and its journal with it.
+        finalize(self, _drop, pump).atexit = False
 
         return pump
-
-    def _make_journal(self, last: dict[str, int]) -> Journal:
-        directory = journal_directory(self._config)
-        make_directory(directory, sync=self._config.durability == "disk")
-        self._opened += 1
-        name = f"{self._host}-{os.getpid()}-{self._boot}-{self._opened}"
-        inside = self._config.journal_dir is None
-        facts = Facts(
-            "" if inside else str(self._trail),
-            self._service,
-            self.instance,
-            boot_id(),
-            self._config.durability,
-            _geometry(self._config),
-        )
-
-        return Journal.create(directory / f"{name}{SUFFIX}", facts, last)
 
     def blame(self, error: Exception) -> AuditUnavailable:
         """Return why the trail cannot be opened, and remember it for `state`."""
@@ -295,6 +288,39 @@ class Writer:
         )
 
 
+class _JournalMaker:
+    """Makes the journals of one instance, which needs a second when one vanishes."""
+
+    def __init__(self, config: Config, service: str, instance: str, name: str) -> None:
+        self._config = config
+        self._service = service
+        self._instance = instance
+        self._name = name
+        self._made = 0
+
+    def __call__(self, last: dict[str, int]) -> Journal:
+        directory = journal_directory(self._config)
+        make_directory(directory, sync=self._config.durability == "disk")
+        self._made += 1
+        inside = self._config.journal_dir is None
+        facts = Facts(
+            "" if inside else self._config.trail,
+            self._service,
+            self._instance,
+            boot_id(),
+            self._config.durability,
+            _geometry(self._config),
+        )
+        path = directory / f"{self._name}-{self._made}{SUFFIX}"
+
+        return Journal.create(path, facts, last)
+
+
+def _drop(pump: Pump) -> None:
+    _dropped.append(pump)
+    pump.stop(at_exit=True)
+
+
 def _geometry(config: Config) -> Geometry:
     small = min(_SMALL, config.max_slots)
     # A record, what else a version has, and room for some of what it spills.
@@ -318,6 +344,10 @@ def _close_all() -> None:
     for writer in tuple(_writers):
         with suppress(Exception):  # the others shall be closed as well
             writer.close(at_exit=True)
+    for pump in tuple(_dropped):
+        with suppress(Exception):
+            if pump.is_alive:
+                pump.stop(at_exit=True).wait(_SECONDS)
 
 
 in_child(_begin_children)
