@@ -1,6 +1,5 @@
-import gc
-
 # Where an auditor keeps what it keeps.
+import gc
 from pathlib import Path
 
 import pytest
