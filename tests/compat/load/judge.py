@@ -26,6 +26,9 @@ _COOKIES = 2  # so long a value may be a session's id, so these are keyed digest
 _TOKENS = hmac.digest(KEY, b"audit_mw/1/token", "sha256")
 
 
+_USUAL = ("sys_startup", "sys_shutdown")
+
+
 def await_records(loaded: Loaded) -> None:
     """Return when there is a line for each request, or when none comes any more."""
     until = time.monotonic() + SECONDS
@@ -59,8 +62,10 @@ def complaints(
         yield from seen.note(record)
     yield from seen.compare(witnessed)
     yield from _faults(seen.broken, trail)
-    for stream in ("security", "system"):  # nothing was refused
-        yield from (f"in {stream}: {record}" for record in _records(trail, stream))
+    for stream in ("security", "system"):  # nothing was refused, or is amiss
+        for record in _records(trail, stream):
+            if record.event.type not in _USUAL:
+                yield f"in {stream}: {record}"
 
 
 def _records(trail: Path, stream: str) -> Iterator[Record]:
