@@ -2,6 +2,7 @@
 # their place: the writer must run while the hub of greenlets does not.
 import _thread
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +32,13 @@ def start_thread(run: Callable[[], None]) -> None:
     Raises:
         RuntimeError: the system gives no further thread.
     """
-    _original(_thread, "start_new_thread")(run, ())
+
+    def traced() -> None:
+        # As a thread of `threading` begins: debuggers and coverage follow it.
+        sys.settrace(threading.gettrace())
+        run()
+
+    _original(_thread, "start_new_thread")(traced, ())
 
 
 def is_patched() -> bool:
