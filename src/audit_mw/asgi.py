@@ -130,7 +130,7 @@ class AsgiAuditMiddleware:
             for receipt in recorder.opening:
                 await answered(receipt)
                 receipt.check()
-        except AuditUnavailable as error:
+        except Exception as error:  # noqa: BLE001 - what cannot be recorded is not served
             recorder.drop()
             self._auditor.refuse(error, head)
             return None

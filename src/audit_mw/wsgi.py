@@ -62,7 +62,7 @@ class WsgiAuditMiddleware:
         try:
             for receipt in recorder.opening:
                 receipt.wait()
-        except AuditUnavailable as error:
+        except Exception as error:  # noqa: BLE001 - what cannot be recorded is not served
             recorder.drop()
             self._auditor.refuse(error, head)
             return None

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["is_patched", "make_lock", "start_thread"]
+__all__ = ["is_patched", "make_lock", "pause", "start_thread"]
 
 
 def _original(module: Any, name: str) -> Any:
@@ -39,6 +39,11 @@ def start_thread(run: Callable[[], None]) -> None:
         run()
 
     _original(_thread, "start_new_thread")(traced, ())
+
+
+def pause(seconds: float) -> None:
+    """Hold this thread, greenlets and all."""
+    _original(time, "sleep")(seconds)
 
 
 def is_patched() -> bool:

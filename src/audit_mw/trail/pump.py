@@ -153,7 +153,7 @@ class Pump(Intake):
 
     def forget(self) -> None:
         """Let go of everything, as a forked child must."""
-        self.accepting = False
+        self.accepting = self.is_alive = False  # its thread is the parent's
         self.forget_all()
         for journal in self.files.journals:
             journal.forget()

@@ -12,7 +12,6 @@ import os
 import secrets
 import socket
 import time
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from weakref import WeakSet, finalize
@@ -27,7 +26,7 @@ from audit_mw.trail.forks import in_child
 from audit_mw.trail.journal import Journal
 from audit_mw.trail.journal_header import Facts
 from audit_mw.trail.journals import SUFFIX
-from audit_mw.trail.native import make_lock
+from audit_mw.trail.native import make_lock, pause
 from audit_mw.trail.owner import acting_as, check_owner
 from audit_mw.trail.place import Place
 from audit_mw.trail.pump import Pump
@@ -45,7 +44,7 @@ _MOMENT = 0.001
 _SECONDS = 10.0  # until a close gives up on a disk that stalls
 
 _writers: "WeakSet[Writer]" = WeakSet()
-_dropped: deque[Pump] = deque(maxlen=64)  # whose writers are gone; at exit some may run
+_dropped: list[Pump] = []  # whose writers are gone; at exit some may still run
 
 
 def journal_directory(config: Config) -> Path:
@@ -172,7 +171,9 @@ class Writer:
             while pump is not None and pump.is_alive:
                 if pump.accepting:
                     return pump
-                time.sleep(_MOMENT)  # it is about to end, or finds that it cannot
+                # It is about to end, or finds that it cannot. No greenlet may run
+                # meanwhile: it could come here, and hold the thread at the gate.
+                pause(_MOMENT)
             try:
                 if pump is not None and not pump.has_ended:
                     pump.start()  # its thread died
@@ -317,7 +318,7 @@ class _JournalMaker:
 
 
 def _drop(pump: Pump) -> None:
-    _dropped.append(pump)
+    _dropped[:] = [each for each in (*_dropped, pump) if each.is_alive]
     pump.stop(at_exit=True)
 
 
@@ -336,6 +337,7 @@ def open_writers() -> tuple[Writer, ...]:
 
 def _begin_children() -> None:
     journals.begin_child()
+    _dropped.clear()  # their threads are the parent's: at exit nobody would answer
     for writer in tuple(_writers):
         writer.begin_child()
 
