@@ -28,6 +28,7 @@ from tests.torture.load import FORM
 
 from audit_mw import AuditMiddleware
 from audit_mw.errors import AuditUnavailable
+from audit_mw.trail.writer import open_writers
 
 __all__ = ["answers"]
 
@@ -226,6 +227,47 @@ def end_with_threads(kind: str) -> None:
     sys.exit(0)
 
 
+def end_amid_requests(kind: str) -> None:
+    """Answer requests that run while the writers say that all is over, and be killed."""
+    if kind == "wsgi":
+        _end_amid_wsgi()
+    else:
+        asyncio.run(_end_amid_asgi())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _end_amid_wsgi() -> None:
+    def ending(environ: Any, start_response: Any) -> Any:
+        app.begin(environ["QUERY_STRING"].encode())
+        _end_writers()
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"whole"]
+
+    wrapped = AuditMiddleware(ending, trail=str(app.DIRECTORY / "trail"))
+    for more in ("", "".join(f"&p{at}={'x' * 90}" for at in range(50))):
+        call_wsgi(wsgi=wrapped, more=more)
+        call_wsgi()
+
+
+async def _end_amid_asgi() -> None:
+    async def ending(scope: Any, receive: Any, send: Any) -> None:
+        app.begin(scope["query_string"])
+        await receive()
+        await asyncio.to_thread(_end_writers)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"whole"})
+
+    wrapped = AuditMiddleware(ending, trail=str(app.DIRECTORY / "trail"))
+    for more in ("", "".join(f"&p{at}={'x' * 90}" for at in range(50))):
+        await call_asgi(asgi=wrapped, more=more)
+        await call_asgi()
+
+
+def _end_writers() -> None:
+    for writer in open_writers():
+        writer.close(at_exit=True)
+
+
 # --- tasks: threads
 
 
@@ -393,6 +435,7 @@ TASKS: dict[str, Callable[..., object]] = {
         dying_threads,
         dying_writer,
         end,
+        end_amid_requests,
         end_with_threads,
         forks,
         no_threads,

@@ -49,6 +49,14 @@ def test_end_under_threads(tmp_path: Path, kind: str) -> None:
     assert judged(tmp_path) == []
 
 
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_end_amid_requests(tmp_path: Path, kind: str) -> None:
+    """A request that is answered when the writer has ended is on record."""
+    run(tmp_path, "end_amid_requests", kind)
+
+    assert judged(tmp_path) == []
+
+
 # (gunicorn's workers end at a SIGINT by an exception wherever they are; they answer 500
 # then for what the application has answered, or never got.)
 @pytest.mark.parametrize(

@@ -25,12 +25,16 @@ class Intake:
     It leaves to the writer what is `Keeper`'s beside: `spill` and `sync`.
 
     Args:
+        instance: whose journal it is.
         pool: the slots of its journal.
         largest: bytes of a version that a slot can hold.
         durable: a record is to be synced before its response ends.
     """
 
-    def __init__(self, pool: Pool, largest: int, *, durable: bool) -> None:
+    def __init__(
+        self, instance: str, pool: Pool, largest: int, *, durable: bool
+    ) -> None:
+        self.instance = instance
         self.pool = pool
         self.largest = largest
         self.durable = durable
@@ -42,6 +46,7 @@ class Intake:
         self._rooms: deque[Receipt] = deque()
         # What is to be written again.
         self._again: list[Entry] = []
+        self.has_ended = False
         self._bell = make_lock()
         self._bell.acquire()
         self._asleep = False
@@ -88,16 +93,31 @@ class Intake:
         """Make room among the large slots."""
         receipt = Receipt()
         self._rooms.append(receipt)
-        self.wake()
+        self._call_writer()
 
         return receipt
 
     def _ask(self, job: Callable[[Receipt], None]) -> Receipt:
         receipt = Receipt()
         self._jobs.append((job, receipt))
-        self.wake()
+        self._call_writer()
 
         return receipt
+
+    def _call_writer(self) -> None:
+        # Asked behind the appending: an end that came between has answered nobody.
+        if self.has_ended:
+            self.turn_away(None)
+        self.wake()
+
+    def turn_away(self, reason: str | None) -> None:
+        """Answer all who ask something of a writer that has ended."""
+        for asked in (self._rooms, self._jobs):
+            while asked:
+                with suppress(IndexError):  # another thread had the last of them
+                    last = asked.pop()
+                    receipt = last if isinstance(last, Receipt) else last[1]
+                    receipt.answer(reason or "the writer of the trail has ended")
 
     def wake(self) -> None:
         """Let the thread look at once."""

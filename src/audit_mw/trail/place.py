@@ -5,6 +5,7 @@
 #         the request waits for it.
 # Rule 2: nothing is done after `finish`: its slot may be another's by then.
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Protocol
 
 from audit_mw.errors import AuditUnavailable
@@ -20,6 +21,7 @@ __all__ = ["Keeper", "Place"]
 class Keeper(Protocol):
     """What a place asks of the writer."""
 
+    instance: str
     durable: bool
     largest: int  # bytes of a version that a slot can hold
 
@@ -76,7 +78,7 @@ class Place:
             yield self._keeper.sync()
 
     def _keep(self, state: int, event: Event) -> Iterator[Receipt]:
-        self._draft, self._spills = draft_event(event), event.spills
+        self._draft, self._spills = self._draft_of(event), event.spills
         if self._put(state):
             return
         if self._spills:
@@ -87,6 +89,15 @@ class Place:
             if length > self._keeper.largest:
                 raise AuditUnavailable(f"a record of {length} bytes fits no slot")
             yield self._keeper.room()
+
+    def _draft_of(self, event: Event) -> Draft:
+        instance = self._keeper.instance
+        if event.instance != instance:
+            # Its instance ended while it ran, or before it came: with the numbers of
+            # one in the journal of another, the same would be given twice.
+            event = replace(event, instance=instance)
+
+        return draft_event(event)
 
     def _put(self, state: int) -> bool:
         if self._draft is None or self._slot is None:
@@ -123,7 +134,7 @@ class Place:
 
     def finish(self, event: Event) -> None:
         """Take the record as it is at the end of its request."""
-        draft = draft_event(event)
+        draft = self._draft_of(event)
         self._draft, self._spills = draft, event.spills
         # Where it does not fit, the version before stays until the line is down.
         self._put(DONE)

@@ -65,8 +65,8 @@ class Pump(Intake):
         self._make_journal = make_journal
         self._trail = Path(config.trail)
         self.journal = make_journal(last)
-        self._instance = self.journal.facts.instance
         super().__init__(
+            self.journal.facts.instance,
             Pool(self.journal, config.max_slots),
             max(slot.room for slot in self.journal.blocks[0].slots),
             durable=config.durability == "disk",
@@ -87,7 +87,7 @@ class Pump(Intake):
         self._not_before = 0.0
         self._next_adoption = 0.0
         self._stopped = Receipt()
-        self.has_ended = self.is_clean = False
+        self.is_clean = False
 
     # --- what requests ask for beside; from any thread
 
@@ -303,7 +303,7 @@ class Pump(Intake):
         self.error = self.failing_since = None
         self._judge()
         if self.refusal is None:
-            for event in self._notes.missed(self._instance):
+            for event in self._notes.missed(self.instance):
                 self.note(event)
 
     def _judge(self) -> None:
@@ -320,7 +320,7 @@ class Pump(Intake):
 
     def _note(self, kind: str, outcome: str, details: dict[str, object]) -> None:
         told = {key: value for key, value in details.items() if value is not None}
-        self.note(self._notes.make(self._instance, kind, outcome, told))
+        self.note(self._notes.make(self.instance, kind, outcome, told))
 
     # --- what else it looks after
 
@@ -380,23 +380,30 @@ class Pump(Intake):
         self.has_ended = True
         self.pool.stop_growing()
         if is_idle:
-            missed = self._notes.missed(self._instance)
+            missed = self._notes.missed(self.instance)
             self._appender.append(Entry(draft_event(event)) for event in missed)
         last: dict[str, object] = dict(self.journal.last)
         last["system"] = self.journal.last.get("system", 0) + 1
         if is_idle and self._appender.error is None:
             event = self._notes.make(
-                self._instance, "sys_shutdown", "SUCCESS", {"last": last}
+                self.instance, "sys_shutdown", "SUCCESS", {"last": last}
             )
             self._appender.append([Entry(draft_event(event))])
             is_idle = self._appender.error is None
-        for _, receipt in self._jobs:
-            receipt.answer(self.refusal)
+        self.turn_away(self.refusal)
         with suppress(OSError):
             self.files.sync()
         self.files.close()
         if is_idle:
             self.is_clean = True
             self.journal.remove()
-        else:
+        elif not self._is_running():
             self.journal.close()  # what is in it is for who comes next
+        # Else what runs has its slots as long as this process is there, and nobody
+        # else gets them: a request may be answered yet before the process is gone.
+
+    def _is_running(self) -> bool:
+        """Tell whether a request has a slot that waits for nobody but its end."""
+        finished = [*self._queue, *self._again, *self._unsynced]
+
+        return self.pool.used > sum(entry.slot is not None for entry in finished)
