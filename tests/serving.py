@@ -15,8 +15,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
-__all__ = ["BIN", "ROOT", "SECONDS", "Running", "free_port", "serving", "started"]
+__all__ = [
+    "BIN",
+    "ROOT",
+    "SECONDS",
+    "Running",
+    "free_port",
+    "new_word",
+    "serving",
+    "started",
+]
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent  # the commands of the packages that we test with
@@ -27,6 +37,14 @@ _WORKERS, _EACH = 16, 750
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw15")[2:]) % _WORKERS
 _PORTS = range(20_000 + _worker * _EACH, 20_000 + (_worker + 1) * _EACH)
 _next_port = random.Random(os.getpid()).randrange(_EACH)
+
+
+def new_word() -> str:
+    """Return a word that nobody had before, and that no card's number is in."""
+    return uuid4().hex.translate(_LETTERS)
+
+
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -10,12 +10,14 @@ from tests.edges.broken import BreakableTrail, await_ready
 @pytest.fixture
 def audited(tmp_path: Path) -> Iterator[Audited]:
     """Wrap applications around a trail of this test's own; no slot may be left in use."""
+    gc.freeze()  # what was there before need not be looked through again
     audited = Audited(tmp_path / "trail")
     yield audited
     try:
         gc.collect()  # a result that nobody closed ends with its last reference
         assert audited.slots_in_use() == 0
     finally:
+        gc.unfreeze()
         audited.close()
 
 

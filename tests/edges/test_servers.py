@@ -7,11 +7,10 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from tests.edges.fleet import QUICK, Fleet, Served, Server, choose, start, unless
-from tests.serving import SECONDS, Running
+from tests.serving import SECONDS, Running, new_word
 
 from audit_mw.event import Event
 
@@ -50,7 +49,7 @@ def server(name: str, servers: Fleet) -> Served:
 @pytest.fixture
 def case() -> str:
     """Return a word that no other request has."""
-    return uuid4().hex
+    return new_word()
 
 
 def shown(events: list[Event]) -> list[tuple[str, int | None, int | None]]:

@@ -25,7 +25,7 @@ from tests.trail.samples import micros, open_files, umask
 from audit_mw.trail.adoption import Unadopted, survey
 from audit_mw.trail.journal import Journal
 from audit_mw.trail.journal_header import HEADER_BYTES, JournalError, read_facts
-from audit_mw.trail.journals import is_own, read_notes
+from audit_mw.trail.journals import is_own, read_notes, remove_stale
 from audit_mw.trail.notes import Note
 from audit_mw.trail.slots import DONE, OPEN
 from audit_mw.trail.writer import JOURNALS
@@ -90,6 +90,25 @@ def test_name_is_taken(path: Path) -> None:
         Journal.create(path, facts(), {})
 
     assert not path.exists()
+
+
+def test_half_made(path: Path, journal: Journal) -> None:
+    """
+    What was left half made is removed when it is old; what is being made stays,
+    though the clock is set forward meanwhile.
+    """
+    new = path.rename(path.with_suffix(".new"))
+    later = new.stat().st_mtime + 3600
+    outcome("remove_stale_at", path.parent, later)
+    remove_stale(path.parent, later)
+    assert new.exists()
+    assert is_locked(new)
+
+    journal.close()
+    remove_stale(path.parent, later - 3600)
+    assert new.exists()
+    remove_stale(path.parent, later)
+    assert not new.exists()
 
 
 def test_no_room(path: Path) -> None:

@@ -42,7 +42,7 @@ from audit_mw.event import Event
 from audit_mw.ids import EventIds
 from audit_mw.trail.adoption import adopt
 from audit_mw.trail.journal import Journal
-from audit_mw.trail.journals import find_journals
+from audit_mw.trail.journals import find_journals, remove_stale
 from audit_mw.trail.key import load_key
 from audit_mw.trail.place import Place
 from audit_mw.trail.reader import read_segment
@@ -459,6 +459,11 @@ def try_lock(path: str) -> bool:
     return False
 
 
+def remove_stale_at(directory: str, now: str) -> None:
+    """Remove what was left half made, as at a later time."""
+    remove_stale(Path(directory), float(now))
+
+
 def create_beyond_limit(path: str) -> list[object]:
     """Make a journal that the limit of file sizes forbids; return error, files open."""
     before = open_files()
@@ -572,6 +577,7 @@ TASKS: dict[str, Callable[..., object]] = {
         read,
         record_until_killed,
         refuse_key,
+        remove_stale_at,
         try_lock,
     )
 }

@@ -74,13 +74,16 @@ class Journal:
         """
         new = path.with_suffix(".new")
         fd = os.open(new, _OPEN | os.O_CREAT | os.O_EXCL, _MODE)
+        inode = _inode_of(fd)
         try:
+            own(inode)
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.fchmod(fd, _MODE)  # whatever the umask took away
             os.posix_fallocate(fd, 0, HEADER_BYTES)
             os.pwrite(fd, encode_header(facts), 0)
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             journal = cls(path, fd, facts)
         except BaseException:
+            disown(inode)
             os.close(fd)
             new.unlink()
             raise

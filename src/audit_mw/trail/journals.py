@@ -2,6 +2,7 @@
 #
 # Rule: the lock of a journal is lost when its process closes ANY descriptor of the
 #       file. So nobody opens a file of which `is_own` says that it is ours.
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -68,8 +69,24 @@ def remove_stale(directory: Path, now: float) -> None:
     """
     for path in directory.glob("*.new"):
         with suppress(OSError):
-            if now - path.lstat().st_mtime > _STALE:
+            status = path.lstat()
+            # A clock that is set forward makes the newest file an old one.
+            if now - status.st_mtime > _STALE and not _is_made(path, status):
                 path.unlink()
+
+
+def _is_made(path: Path, status: os.stat_result) -> bool:
+    if is_own(status):
+        return True
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+
+    return False
 
 
 def read_notes(path: Path) -> Iterator[Note]:

@@ -6,11 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
-from uuid import uuid4
 
 import pytest
 from tests.compat.frameworks.frameworks import FRAMEWORKS, Framework, Served, Servers
-from tests.serving import ROOT
+from tests.serving import ROOT, new_word
 from websockets.sync.client import connect
 
 from audit_mw.event import Event, Param, Redacted, Upload
@@ -49,7 +48,7 @@ def framework(name: str) -> Framework:
 @pytest.fixture
 def case() -> str:
     """Return a word that no other request has."""
-    return uuid4().hex
+    return new_word()
 
 
 def _params(event: Event, *sources: str) -> list[tuple[str, object, object]]:
@@ -163,7 +162,7 @@ def _login(served: Served, case: str) -> str:
 @EACH
 def test_session(served: Served, framework: Framework, case: str) -> None:
     """Who logged in is vouched for; the cookie is a token, and an id joins requests."""
-    cookie = _login(served, uuid4().hex)
+    cookie = _login(served, new_word())
     response, body = served.running.ask(
         "GET", f"/me?case={case}", headers={"Cookie": f"theme=dark; {cookie}"}
     )
@@ -181,7 +180,7 @@ def test_session(served: Served, framework: Framework, case: str) -> None:
 @EACH
 def test_session_is_nowhere(served: Served) -> None:
     """No file of the trail holds the cookie of a session."""
-    cookie = _login(served, uuid4().hex).partition("=")[2].strip('"')
+    cookie = _login(served, new_word()).partition("=")[2].strip('"')
     served.running.ask("GET", "/me", headers={"Cookie": f"session={cookie}"})
     kept = b"".join(f.read_bytes() for f in served.trail.rglob("*") if f.is_file())
 

@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from tests.compat.proxies.document import PRINTED
 from tests.edges.audited import read_trail
-from tests.serving import BIN, SECONDS, Running, free_port, started
+from tests.serving import BIN, SECONDS, Running, free_port, new_word, started
 
 from audit_mw.event import Event
 
@@ -41,7 +40,7 @@ def send(
     Send a request from a source address, and require that it is answered: with 200,
     or an upgrade, which the shop has no use for, with 403.
     """
-    path = f"/{uuid4().hex}"
+    path = f"/{new_word()}"
     connection = "Upgrade" if upgrade else "close"
     head = [
         *(f"GET {path} HTTP/1.1", "Host: shop.example", f"Connection: {connection}"),

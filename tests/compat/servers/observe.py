@@ -5,12 +5,11 @@ import ssl
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 from tests.compat.servers.http2 import get_at_once
 from tests.edges.fleet import Served, Server, start
 from tests.edges.test_servers import leave_request, leave_response, raw
-from tests.serving import SECONDS
+from tests.serving import SECONDS, new_word
 from websockets.exceptions import InvalidHandshake, InvalidMessage
 from websockets.sync.client import connect
 
@@ -20,7 +19,7 @@ __all__ = ["OBSERVE", "over_tls", "over_unix"]
 
 
 def _asked(served: Served, target: str, *lines: str) -> Event:
-    case = uuid4().hex
+    case = new_word()
     served.running.exchange(raw("GET", target, case, *lines))
 
     return served.awaited(case)[0]
@@ -41,7 +40,7 @@ def _path(served: Served) -> str:
 
 
 def _bytes(served: Served) -> str:
-    case = uuid4().hex
+    case = new_word()
     answer = served.running.exchange(raw("GET", "/\xc3\xa9?q=\xff", case))
     if answer[8:13] == b" 400 ":
         assert served.events(case) == []
@@ -91,7 +90,7 @@ def _cookies(served: Served) -> str:
 
 
 def _leaves(served: Served) -> str:
-    case = uuid4().hex
+    case = new_word()
     leave_response(served, case)
     event = served.awaited(case)[0]
 
@@ -101,7 +100,7 @@ def _leaves(served: Served) -> str:
 
 
 def _leaves_early(served: Served) -> str:
-    case = uuid4().hex
+    case = new_word()
     leave_request(served, case)
     # The server has let go: a later request has its record after the one in question.
     _asked(served, "/")
@@ -113,7 +112,7 @@ def _leaves_early(served: Served) -> str:
 
 
 def _versions(served: Served) -> str:
-    case = uuid4().hex
+    case = new_word()
     request = raw("GET", "/", case)
     served.running.exchange(request)
     served.running.exchange(request.replace(b"HTTP/1.1", b"HTTP/1.0"))
@@ -127,7 +126,7 @@ def _versions(served: Served) -> str:
 
 
 def _websocket(served: Served) -> str:
-    case = uuid4().hex
+    case = new_word()
     url = f"ws://127.0.0.1:{served.running.port}/?case={case}"
     try:
         with connect(url, compression=None) as client:
@@ -144,7 +143,7 @@ def _websocket(served: Served) -> str:
 def _lost(served: Served) -> str:
     if served.server.interface == "wsgi":
         return "no"
-    case = uuid4().hex
+    case = new_word()
     url = f"ws://127.0.0.1:{served.running.port}/?case={case}"
     with connect(url, compression=None) as client:
         client.send("hello")
@@ -210,7 +209,7 @@ def over_tls(server: Server, directory: Path) -> str:
 def _asked_over_tls(served: Served, cert: Path) -> Event:
     context = ssl.create_default_context(cafile=str(cert))
     context.check_hostname = False
-    case = uuid4().hex
+    case = new_word()
     with served.running.connect() as plain, context.wrap_socket(plain) as client:
         client.sendall(raw("GET", "/", case))
         # To the end: some servers say it without a close of TLS.
