@@ -43,27 +43,29 @@ class Floor(NamedTuple):
 
 
 FLOORS = (
-    Floor("door", "__init__", "edges vocabulary"),
+    Floor("door", "__init__", "edges voice vocabulary"),
     Floor(
         "integrations",
         "integrations serve",
-        "integrations edges vocabulary",
+        "integrations edges voice vocabulary",
         "importlib",
     ),
     Floor(
         "edges",
         "middleware asgi* wsgi* health_endpoint",
-        "edges auditor health_report vocabulary",
+        "edges auditor current health_report vocabulary",
     ),
+    Floor("voice", "voice outside", "voice auditor current said statements vocabulary"),
     Floor(
         "composer",
-        "auditor recorder ids startup system_notes health_report",
+        "auditor current recorder ids startup system_notes health_report",
         "composer exchange policy trail vocabulary",
         "importlib.metadata",
     ),
     Floor(
         "exchange",
-        "body_params exchange gathering head_lines rules spilling websocket",
+        "app_details body_params exchange gathering head_lines rules said spilling "
+        "statements websocket",
         "exchange policy wire vocabulary",
     ),
     Floor("policy", "policy", "policy wire vocabulary"),
@@ -78,7 +80,11 @@ FLOORS = (
     ),
     Floor("upkeep", "upkeep", "upkeep composer trail vocabulary"),
     Floor("trail", "trail", "trail vocabulary", "orjson xxhash zstandard compression"),
-    Floor("vocabulary", "event config option_readers errors", "errors option_readers"),
+    Floor(
+        "vocabulary",
+        "event event_types config option_readers errors",
+        "errors event_types option_readers",
+    ),
 )
 # Clock, ids and bytes are arguments here.
 SANS_IO = "exchange policy wire event trail.encoding trail.record trail.params"
@@ -251,7 +257,8 @@ def draw(sources: Sources) -> str:
 def _house(sources: Sources) -> str:
     # Readers stand beside the edges, on the trail; the trail beside what it does not
     # know: both are under the composer.
-    above = _beside(("door", "integrations", "edges"), ("readers", "upkeep"), sources)
+    entries = ("door", "integrations", "edges", "voice")
+    above = _beside(entries, ("readers", "upkeep"), sources)
     below = _beside(("composer", "exchange", "policy", "wire"), ("trail",), sources)
     ground = _box("vocabulary", _LEFT + _RIGHT + 5, sources)
     rows = [f"{_framed(left)}   {_framed(right)}" for left, right in [*above, *below]]

@@ -17,6 +17,7 @@ from audit_mw.asgi_head import lasting, request_head, vouched
 from audit_mw.asgi_tell import TELL, is_start, payload
 from audit_mw.asgi_wait import answered
 from audit_mw.auditor import Auditor, Receipt, Recorder
+from audit_mw.current import Current, enter, leave
 from audit_mw.errors import AuditUnavailable
 from audit_mw.event import RequestHead
 
@@ -42,6 +43,7 @@ class AsgiAuditMiddleware:
     def __init__(self, app: ASGIApp, auditor: Auditor) -> None:
         self.app = app
         self._auditor = auditor
+        self._types = auditor.config.types
         header = auditor.config.event_header
         self._event_header = header.encode() if header else None
         self._kinds = {
@@ -141,6 +143,22 @@ class AsgiAuditMiddleware:
         return recorder
 
     async def _serve(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        recorder: Recorder,
+        refuse: Callable[[], Awaitable[None]],
+    ) -> Any:
+        current = Current(recorder, self._types)
+        before = enter(current)
+        try:
+            return await self._run(scope, receive, send, recorder, refuse)
+        finally:
+            current.end()
+            leave(before)
+
+    async def _run(
         self,
         scope: Scope,
         receive: Receive,

@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from weakref import WeakSet
 
 from audit_mw.config import Config
 from audit_mw.errors import AuditError, AuditUnavailable, ConfigError
@@ -19,16 +20,20 @@ from audit_mw.ids import EventIds
 from audit_mw.recorder import Recorder, Vouched
 from audit_mw.rules import Rules
 from audit_mw.startup import startup_details
+from audit_mw.statements import Statement, compose
 from audit_mw.system_notes import SystemNotes
 from audit_mw.trail.forks import see_fork
 from audit_mw.trail.key import load_key
 from audit_mw.trail.mounts import is_in_memory
 from audit_mw.trail.owner import acting_as, check_owner
-from audit_mw.trail.params import encode_param
+from audit_mw.trail.params import encode_details, encode_param
 from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.writer import Writer, journal_directory
 
-__all__ = ["Auditor", "Receipt", "Recorder", "Vouched"]
+__all__ = ["Auditor", "Receipt", "Recorder", "Vouched", "auditors"]
+
+
+_auditors: "WeakSet[Auditor]" = WeakSet()
 
 
 class Auditor:
@@ -52,6 +57,7 @@ class Auditor:
         self._notes = SystemNotes(self._service, self._ids, self._startup)
         self._writer = Writer(self.config, self._notes, self._service)
         self._rules: Rules | None = None
+        _auditors.add(self)
         self._unlogged = {path.encode() for path in config.serve_unlogged}
 
     def open(self) -> None:
@@ -135,6 +141,22 @@ class Auditor:
             place.drop()
             raise
 
+    def say(self, said: Statement) -> None:
+        """
+        Record something that the application says outside of any exchange.
+
+        Raises:
+            AuditUnavailable: it cannot be.
+            TypeError: something in it cannot be recorded.
+            ValueError: something in it is nested too deep.
+        """
+        see_fork()
+        rules = self._rules or self._open()
+        event, now = self._ids.make()
+        self._writer.ready()
+        self._writer.commit_safely(compose(rules, said, event, now))
+        self._writer.settle()
+
     def refuse(self, error: Exception, head: Callable[[], RequestHead]) -> None:
         """
         Count a request that cannot be recorded; return if it is to be served anyway.
@@ -170,9 +192,16 @@ class Auditor:
         except (OSError, AuditError) as error:
             raise self._writer.blame(error) from error
         key = self._startup.key
-        self._rules = Rules(self.config, key, self._service, encode_param)
+        self._rules = Rules(
+            self.config, key, self._service, encode_param, _encode_details
+        )
 
         return self._rules
+
+
+def auditors() -> list[Auditor]:
+    """Return those of the applications of this process."""
+    return list(_auditors)
 
 
 class _Startup:
@@ -184,6 +213,10 @@ class _Startup:
 
     def __call__(self) -> dict[str, object]:
         return startup_details(self._config, self.key, journal_directory(self._config))
+
+
+def _encode_details(details: Mapping[str, object]) -> bytes:
+    return encode_details(details, {})
 
 
 def _check_durability(config: Config) -> None:

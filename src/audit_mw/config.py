@@ -18,10 +18,12 @@ from typing import Any, Self
 
 from audit_mw.errors import ConfigError
 from audit_mw.option_readers import (
+    DETECTORS,
     Threshold,
     count,
     one_of,
     read_cookie_name,
+    read_detectors,
     read_field_name,
     read_field_names,
     read_key,
@@ -30,7 +32,9 @@ from audit_mw.option_readers import (
     read_networks,
     read_path,
     read_patterns,
+    read_switch,
     read_tls_fields,
+    read_types,
     read_url_paths,
     read_word,
 )
@@ -71,6 +75,9 @@ class Config:
         "column service; else the app's own name, else the directory's",
     )
     version: str | None = _option(None, read_word, "version of the service")
+    responsible: str | None = _option(
+        None, read_word, "person who answers for what automatic processes do"
+    )
     trusted_proxies: tuple[str, ...] = _option(
         (),
         read_networks,
@@ -118,6 +125,20 @@ class Config:
     )
     record_fields: tuple[str, ...] = _option(
         (), read_field_names, "further headers to record"
+    )
+    types: tuple[str, ...] = _option(
+        (), read_types, "names of events beside those of OWASP's logging vocabulary"
+    )
+    detectors: tuple[str, ...] = _option(
+        DETECTORS,
+        read_detectors,
+        "findings that make security records: `all`, `none`, some, or `-` before each "
+        "that is left out",
+    )
+    debug: bool = _option(
+        False,  # noqa: FBT003 - the default of an option
+        read_switch,
+        "keep debug records, as `AuditHandler` makes them",
     )
     on_failure: str = _option(
         "refuse",
@@ -208,6 +229,18 @@ class Config:
 
         return cls(**{name: _read(cls, name, *said) for name, said in given.items()})
 
+    @classmethod
+    def names_trail(cls, keywords: Mapping[str, object]) -> bool:
+        """Tell whether keywords, environment or file name a trail."""
+        environ = os.environ
+        sources = (
+            keywords,
+            _environ_options(environ)[0],
+            _file_options(environ.get("AUDIT_MW_CONFIG"))[0],
+        )
+
+        return any(source.get("trail") is not None for source in sources)
+
 
 def _place(name: str, where: str) -> str:
     return where.replace("<NAME>", name.upper())
@@ -272,6 +305,10 @@ def option_rows() -> list[tuple[str, str, str]]:
 def _shown(default: object, *, is_size: bool) -> str:
     if default is None or default == ():
         return "none"
+    if default == DETECTORS:
+        return "all"
+    if isinstance(default, bool):
+        return str(default).lower()
     if isinstance(default, tuple):
         return ",".join(map(str, default))
     if is_size and isinstance(default, int) and default % 1024 == 0:

@@ -12,9 +12,10 @@
 # All state of one request is here. What happens after the last message changes nothing.
 #
 # (Longer than 250 lines, since a state machine that is cut in two has two states.)
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from audit_mw.app_details import AppDetails
 from audit_mw.body_params import BodyParams
 from audit_mw.event import Event, Params, RequestHead, Text
 from audit_mw.gathering import Gathering
@@ -30,7 +31,14 @@ from audit_mw.head_lines import (
 from audit_mw.policy.client import named_by, peer_text
 from audit_mw.policy.outcome import Evidence, resolve_outcome
 from audit_mw.rules import Rules
-from audit_mw.spilling import Spilling
+from audit_mw.said import Said
+from audit_mw.statements import (
+    APP_BYTES,
+    ROLES_BYTES,
+    Facts,
+    Statement,
+    compose,
+)
 from audit_mw.websocket import Conversation
 from audit_mw.wire.body import Piece
 from audit_mw.wire.cookies import parse_cookies
@@ -44,7 +52,6 @@ _SWITCHING = 101
 _FORBIDDEN = 403
 _ABNORMAL = 1006  # RFC 6455 7.1.5: the connection was lost without a close
 _INTERNAL_ERROR = 1011  # RFC 6455 7.4.1
-_TRACEBACK = 16 << 10  # bytes of a traceback that stand in the record itself
 
 
 class Exchange:
@@ -64,6 +71,8 @@ class Exchange:
     ) -> None:
         self.event = event
         self.finished = False
+        self.said = Said()
+        # What the framework, or the server, vouches for; what is said counts more.
         self.user: str | None = None
         self.action: str | None = None
         self._rules = rules
@@ -75,7 +84,10 @@ class Exchange:
         self._findings: list[object] = []
         self._client = rules.resolve_client(head.peer, head.fields)
         self._cookies = tuple(parse_cookies(field_values(head.fields, b"cookie")))
-        self._session = find_session(rules, self._cookies)
+        self._session_id = find_session(rules, self._cookies)
+        self._session = (
+            rules.keyring.digest(self._session_id) if self._session_id else None
+        )
         # The request, as far as the application read it.
         self._body = rules.choose_body(head.fields) if head.type == "request" else None
         self._expected = expect_body(head)
@@ -289,6 +301,7 @@ class Exchange:
         return self._event(
             instance,
             outcome="ABORTED",
+            user=self._text(self.said.user),
             status=self._status,
             params=gathering.so_far(self._behind),
             details=_present(details),
@@ -313,14 +326,16 @@ class Exchange:
 
     def _finish(self, now: int, instance: str, delivery: object) -> Event:
         params = self._gathered()
+        said = self.said
 
         return self._event(
             instance,
-            outcome=resolve_outcome(self._evidence()),
-            user=self._text(self.user),
-            action=self._text(self.action),
+            outcome=self._outcome(),
+            user=self._text(self._user()),
+            action=self._text(said.action or self.action),
             status=self._status,
             sent=self._sent,
+            rows=said.rows,
             micros=(now - self._started) // 1000,
             params=params,
             details=self._details(delivery),
@@ -338,7 +353,7 @@ class Exchange:
             instance=instance,
             client=_maybe(bound, self._client.address),
             peer=_maybe(bound, peer_text(head.peer)),
-            session=self._session,
+            session=self.session_digest,
             method=bound(self._rules.redactor.text(head.method)),
             path=self._path,
             spills=self._gathering.spilling.spills,
@@ -352,7 +367,7 @@ class Exchange:
             event=self.event,
             stream="request",
             type=self._head.type,
-            outcome=resolve_outcome(self._evidence()),
+            outcome=self._outcome(),
             service=self._rules.service,
             instance=instance,
             client=self._client.address,
@@ -363,28 +378,96 @@ class Exchange:
             details={"delivery": delivery, "findings": self._findings},
         )
 
-    def fault(self, now: int, instance: str, reason: str, traceback: str) -> Event:
-        """Return a fault record: what went wrong on our side of the wire, redacted."""
-        own = Spilling(self._rules.config)
-        self._contain(self._gathered)  # it may quote the body, a cookie, the path
-        text = self._rules.redactor.lines(
-            traceback.encode(errors="surrogatepass"), self._gathering.secrets
-        )
-        details: dict[str, object] = {"reason": self._text(reason)}
-        if text:
-            details["traceback"] = own.bound(text) if _len(text) > _TRACEBACK else text
+    # --- what is said beside it
 
-        return Event(
-            time=self._time + (now - self._started) // 1000,
-            event=self.event,
-            stream="fault",
-            type=self._head.type,
-            outcome="ERROR",
-            service=self._rules.service,
-            instance=instance,
-            details=details,
-            spills=own.spills,
+    def tell(self, said: Statement, now: int) -> Event:
+        """
+        Return the event of something that the application says in this exchange.
+
+        Args:
+            said: by the application.
+            now: of the clock that `started` is of, in nanoseconds.
+
+        Raises:
+            TypeError: something cannot be recorded.
+            ValueError: something is nested too deep.
+        """
+        if said.traceback:
+            self._contain(self._gathered)  # it may quote the body, a cookie, the path
+        facts = Facts(
+            client=_maybe(self._bound, self._client.address),
+            peer=_maybe(self._bound, peer_text(self._head.peer)),
+            user=self._user(),
+            session=self.session_digest,
+            secrets=tuple(self._gathering.secrets),
         )
+        time = self._time + (now - self._started) // 1000
+
+        return compose(self._rules, said, self.event, time, facts)
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether the client sent what could let it in, as far as it was read."""
+        return self._gathering.has_password or has_authorization(self._head.fields)
+
+    @property
+    def session_id(self) -> bytes | None:
+        """The session id that the client sent, or the application named."""
+        return self.said.session or self._session_id
+
+    @property
+    def type(self) -> str:
+        """The type of its record: request or websocket."""
+        return self._head.type
+
+    def _user(self) -> str | None:
+        return self.said.user or self.user
+
+    def name_session(self, session: bytes | None) -> None:
+        """Take the session id that the application names; None: that of the client."""
+        self.said.session = session
+        if session:
+            self._gathering.remember(session)
+
+    @property
+    def session_digest(self) -> str | None:
+        """The digest of the session id, if there is one."""
+        said = self.said.session
+
+        return self._session if said is None else self._rules.keyring.digest(said)
+
+    def _outcome(self) -> str:
+        return self.said.outcome or resolve_outcome(self._evidence())
+
+    def note(self, details: Mapping[str, object]) -> None:
+        """
+        Take details of the application's own; of a name the last counts.
+
+        Raises:
+            TypeError: something cannot be recorded.
+            ValueError: something is nested too deep.
+        """
+        if not self.finished:
+            told = self._app_details().value("app", details)
+            self.said.notes = {**self.said.notes, **told}  # type: ignore[dict-item]
+
+    def _app_details(self) -> AppDetails:
+        rules, gathering = self._rules, self._gathering
+
+        return AppDetails(
+            rules.redactor, gathering.spilling, gathering.secrets, rules.encode_details
+        )
+
+    def _of_application(self) -> dict[str, object]:
+        said = self.said
+        if not said.roles and not said.notes:
+            return {}
+        told = self._app_details()
+
+        return {
+            "roles": told.fit("roles", list(said.roles), ROLES_BYTES),
+            "app": told.bound("app", said.notes, APP_BYTES),
+        }
 
     def _text(self, word: str | None) -> Text | None:
         if word is None:
@@ -401,9 +484,7 @@ class Exchange:
             gone=self._gone,
             broken=self._broken,
             status=self._status,
-            credentials=self._gathering.has_password
-            or self._session is not None
-            or has_authorization(self._head.fields),
+            credentials=self.has_credentials or self._session is not None,
         )
 
     def _gathered(self) -> Params:
@@ -423,7 +504,7 @@ class Exchange:
             self._gathering.add_unread(self._expected.declared, self._read)
 
     def _details(self, delivery: object) -> dict[str, object]:
-        gathering = self._gathering
+        gathering, own = self._gathering, self._of_application()
         details: dict[str, object] = self._told | {
             "delivery": delivery,
             "reason": _maybe(self._bound, self._reason),
@@ -434,7 +515,7 @@ class Exchange:
             "findings": self._findings or None,
         }
 
-        return _present(details | self._socket.details())
+        return _present(details | self._socket.details() | own)
 
     def _rewritten(self) -> dict[str, Text | None] | None:
         head = self._head
@@ -461,9 +542,3 @@ def _present(details: dict[str, object]) -> dict[str, object]:
 
 def _maybe(make: Callable[[Text], Text], text: Text | None) -> Text | None:
     return None if text is None else make(text)
-
-
-def _len(text: Text) -> int:
-    parts = (text,) if isinstance(text, bytes) else text
-
-    return sum(len(part) for part in parts if isinstance(part, bytes))

@@ -69,8 +69,8 @@ def declared_length(fields: Fields) -> int | None:
     return None
 
 
-def find_session(rules: Rules, cookies: Iterable[Pair]) -> str | None:
-    """Return the digest of the session id among `cookies`, by name or by class."""
+def find_session(rules: Rules, cookies: Iterable[Pair]) -> bytes | None:
+    """Return the session id among `cookies`, by name or by class."""
     named = rules.session_cookie
     for name, value, _ in cookies:
         if not value:
@@ -78,7 +78,7 @@ def find_session(rules: Rules, cookies: Iterable[Pair]) -> str | None:
         if name == named or (
             named is None and names_session(name) and is_session_id(value)
         ):
-            return rules.keyring.digest(value)
+            return value
 
     return None
 

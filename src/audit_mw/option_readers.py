@@ -11,12 +11,14 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from os import PathLike, fspath
 
 __all__ = [
+    "DETECTORS",
     "KEY_BYTES",
     "TLS_DETAILS",
     "Threshold",
     "count",
     "one_of",
     "read_cookie_name",
+    "read_detectors",
     "read_field_name",
     "read_field_names",
     "read_key",
@@ -25,12 +27,23 @@ __all__ = [
     "read_networks",
     "read_path",
     "read_patterns",
+    "read_switch",
     "read_tls_fields",
+    "read_types",
     "read_url_paths",
     "read_word",
 ]
 
 KEY_BYTES = 32
+# What is looked for in each request, by the name of the event that it makes.
+DETECTORS = (
+    "param_mismatch",
+    "deceptive_user",
+    "forged_forwarding",
+    "malformed_input",
+    "excess_input",
+    "session_new_address",
+)
 
 
 def read_word(value: object) -> str:
@@ -72,6 +85,42 @@ def _words(value: object) -> tuple[str, ...]:
 def read_lower_words(value: object) -> tuple[str, ...]:
     """Return a list of texts in lower case."""
     return tuple(word.lower() for word in _words(value))
+
+
+_TYPE = re.compile(r"[a-z][a-z0-9_]{1,63}")
+
+
+def read_types(value: object) -> tuple[str, ...]:
+    """Return names of events that the application has of its own."""
+    names = _words(value)
+    for name in names:
+        if _TYPE.fullmatch(name) is None:
+            raise ValueError(f"give names such as loan_granted: {name!r}")
+
+    return names
+
+
+def read_detectors(value: object) -> tuple[str, ...]:
+    """Return which findings are looked for: all, none, some, or all but some."""
+    words = _words(value)
+    if words in (("all",), ("none",), ()):
+        return DETECTORS if words == ("all",) else ()
+    names = {word.removeprefix("-") for word in words}
+    signs = {word.startswith("-") for word in words}
+    if names - set(DETECTORS) or len(signs) > 1:
+        known = ", ".join(DETECTORS)
+        raise ValueError(f"give all, none, some of {known}, or each to omit with a -")
+
+    return tuple(name for name in DETECTORS if (name in names) != (signs == {True}))
+
+
+def read_switch(value: object) -> bool:
+    """Return true or false."""
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    raise ValueError("give true or false")
 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2

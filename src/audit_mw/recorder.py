@@ -17,6 +17,7 @@ from audit_mw.errors import AuditUnavailable
 from audit_mw.event import DELIVERY, Event
 from audit_mw.exchange import Exchange
 from audit_mw.policy.principal import principal_of
+from audit_mw.statements import Statement
 from audit_mw.trail.place import Place
 from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.writer import Writer
@@ -205,6 +206,27 @@ class Recorder:
         elif isinstance(error, OSError):  # the client left (ASGI 2.4)
             self._exchange.gone()
 
+    def say(self, said: Statement) -> None:
+        """
+        Record something that the application says in this exchange.
+
+        Raises:
+            AuditUnavailable: it cannot be; and the response is broken off, whatever
+                the application does with the exception.
+            TypeError: something in it cannot be recorded.
+            ValueError: something in it is nested too deep.
+        """
+        self._ask()
+        event = self._exchange.tell(said, time.monotonic_ns())
+        try:
+            self._writer.commit_safely(event)
+        except AuditUnavailable as error:
+            if not self.committed and self._refused is None:
+                self._refused = error
+                self._exchange.unrecorded()
+                self._end("failed")
+            raise
+
     def failed(self, error: BaseException) -> None:
         """Note that an exception leaves the application."""
         if error is self._refused:
@@ -236,22 +258,31 @@ class Recorder:
             self._place.finish(self._finish(delivery.encode()))
 
     def _finish(self, delivery: object) -> Event:
-        exchange = self._exchange
+        self._ask()
+        now = time.monotonic_ns()
+
+        return self._exchange.finish(now, self._writer.instance, delivery)
+
+    def _ask(self) -> None:
         # The application's own objects are asked here: whatever they do, it is not
         # the end of the record.
         with suppress(Exception):
             vouched = self._vouch()
-            exchange.user = principal_of(vouched.user)
-            exchange.action = vouched.action
-
-        return exchange.finish(time.monotonic_ns(), self._writer.instance, delivery)
+            self._exchange.user = principal_of(vouched.user)
+            self._exchange.action = vouched.action
 
     def _add_fault(self, reason: str, shown: str) -> None:
-        exchange, writer = self._exchange, self._writer
-        event = exchange.fault(time.monotonic_ns(), writer.instance, reason, shown)
+        fault = Statement(
+            stream="fault",
+            type=self._exchange.type,
+            outcome="ERROR",
+            reason=reason,
+            traceback=shown,
+        )
+        event = self._exchange.tell(fault, time.monotonic_ns())
         # The request's own record decides whether it is answered.
         with suppress(AuditUnavailable):
-            writer.commit(event)
+            self._writer.commit(event)
 
 
 def _is_end(error: BaseException) -> bool:

@@ -1,5 +1,5 @@
 # What is decided at start, for all exchanges: policy and parsers, compiled.
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from audit_mw.config import Config
 from audit_mw.event import Param
@@ -28,6 +28,7 @@ class Rules:
         key: of the keyed digests.
         service: name of the service.
         encode_param: gives a param as it stands in a record.
+        encode_details: gives a mapping as it stands in details.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class Rules:
         key: bytes,
         service: str,
         encode_param: Callable[[Param], bytes],
+        encode_details: Callable[[Mapping[str, object]], bytes],
     ) -> None:
         self.config = config
         self.service = service.encode(errors="surrogateescape")
         self.encode_param = encode_param
+        self.encode_details = encode_details
         self.keyring = Keyring(key)
         self.redactor = Redactor(config, self.keyring)
         self.resolve_client = compile_client(config)

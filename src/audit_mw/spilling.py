@@ -19,12 +19,14 @@ class Spilling:
 
     Args:
         config: the limits.
+        room: bytes that it may spill, where that is less than `max_spill`.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, room: int | None = None) -> None:
         self._over = config.spill_over
         self._spills: dict[str, Spill] = {}
-        self.room = config.max_spill
+        most = config.max_spill
+        self.room = most if room is None else min(room, most)
         self.cut: dict[str, object] = {}
 
     @property
@@ -39,11 +41,15 @@ class Spilling:
     def bound(self, text: Text) -> Text:
         """Return a text that is redacted, its long parts spilled."""
         if isinstance(text, bytes):
-            return (self._part(text),) if self.is_long(text) else text
+            return self.place(text) if self.is_long(text) else text
         if len(text) > _PARTS:
             return (Hole(sum(map(_len, text)), OPAQUE),)
 
         return tuple(map(self._maybe_part, text))
+
+    def place(self, text: bytes) -> Text:
+        """Return what stands in the place of a text that goes whole."""
+        return (self._part(text),)
 
     def _maybe_part(self, part: bytes | Hole) -> bytes | Hole:
         if isinstance(part, Hole) or not self.is_long(part):

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterable
 
 from audit_mw.auditor import Auditor, Recorder
+from audit_mw.current import Current, enter, leave
 from audit_mw.errors import AuditUnavailable
 from audit_mw.event import RequestHead
 from audit_mw.wsgi_head import request_head, vouched
@@ -39,16 +40,21 @@ class WsgiAuditMiddleware:
             return refuse(environ, start_response)
         if recorder is None:
             return self.app(environ, start_response)
-        response = Response(recorder, environ, start_response, self._event_header)
+        current = Current(recorder, self._auditor.config.types)
+        response = Response(current, environ, start_response, self._event_header)
         if "wsgi.input" in environ:
             environ["wsgi.input"] = TeeInput(environ["wsgi.input"], recorder)
+        before = enter(current)
         try:
             result = self.app(environ, response.start)
         except BaseException as error:
+            current.end()
             if recorder.refused is not None and error is recorder.refused:
                 return response.refuse(recorder.refused)
             end(recorder, error)
             raise
+        finally:
+            leave(before)
 
         return response.returned(result)
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from audit_mw.auditor import Receipt, Recorder
+from audit_mw.current import Current, enter, leave
 from audit_mw.errors import AuditUnavailable
 from audit_mw.wsgi_result import close, file_size, is_file, is_plain, size
 
@@ -51,12 +52,13 @@ class Response:
 
     def __init__(
         self,
-        recorder: Recorder,
+        current: Current,
         environ: Environ,
         start_response: StartResponse,
         event_header: str | None,
     ) -> None:
-        self.recorder = recorder
+        self.current = current
+        self.recorder = current.recorder
         self._environ = environ
         self._start_response = start_response
         self._event_header = event_header
@@ -128,11 +130,13 @@ class Response:
             close(result)
             return self.refuse(error)
         self.recorder.handed_over()
+        self.current.end()
 
         return result  # type: ignore[no-any-return] # the very object
 
     def refuse(self, error: AuditUnavailable) -> list[bytes]:
         """Take the start back, if nothing was sent yet; else the server raises."""
+        self.current.end()
         exc_info = (type(error), error, error.__traceback__)
 
         return refuse(self._environ, self._start_response, exc_info)
@@ -169,6 +173,7 @@ class _Tee:
         raise StopIteration
 
     def _pull(self) -> Any:
+        before = enter(self._response.current)
         try:
             if self._iterator is None:
                 self._iterator = iter(self._result)
@@ -178,6 +183,8 @@ class _Tee:
                 return _END  # to be told, which raises it again
             end(self._recorder, error)
             raise
+        finally:
+            leave(before)
 
     def close(self) -> None:
         """Close the application's iterable; what is not recorded yet is cut short."""
@@ -186,12 +193,16 @@ class _Tee:
         self._closed = True
         if self._has_ended:
             self._recorder.taken()
+        before = enter(self._response.current)
         try:
             close(self._result)
         except BaseException as error:
             self._abandon()
             end(self._recorder, error)
             raise
+        finally:
+            self._response.current.end()
+            leave(before)
         self._abandon()
         self._recorder.end()
 

@@ -127,11 +127,20 @@ class Redactor:
             text: is looked at line by line; a secret ends with its line, at most.
             secrets: values that were withheld, to be found wherever they stand.
         """
+        return self._lines(text, secrets, b'  File "')
+
+    def said(self, text: bytes, secrets: Iterable[bytes] = ()) -> Text:
+        """Return a text of the application's, with holes, as `lines` does."""
+        return self._lines(text, secrets)
+
+    def _lines(
+        self, text: bytes, secrets: Iterable[bytes], clean: bytes = b"\n"
+    ) -> Text:
         # A key in armour spans lines.
         spans = [*find_shapes(text, self._shapes), *find_known(text, secrets)]
         start = 0
         for line in text.split(b"\n"):
-            if not line.startswith(b'  File "'):
+            if not line.startswith(clean):
                 spans += _moved(self._find(line), start)
             start += len(line) + 1
 

@@ -77,6 +77,15 @@ class Place:
         if self._keeper.durable:
             yield self._keeper.sync()
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether it has a slot, which outlives the process."""
+        return self._slot is not None
+
+    def put(self, event: Event) -> Iterator[Receipt]:
+        """Keep a record that is whole, and depends on no message; yield as `send`."""
+        return self._keep(SENDING, event)
+
     def _keep(self, state: int, event: Event) -> Iterator[Receipt]:
         self._draft, self._spills = self._draft_of(event), event.spills
         if self._put(state):

@@ -154,6 +154,45 @@ class Writer:
                 return
             place.drop()
 
+    def settle(self) -> None:
+        """
+        Wait until what was committed outlives what the durability promises.
+
+        Raises:
+            AuditUnavailable: it does not yet.
+        """
+        pump = self._pump
+        if pump is not None and pump.durable:
+            pump.sync().wait()
+
+    def commit_safely(self, event: Event) -> None:
+        """
+        Take an event that whoever tells it relies on: it is in the journal then.
+
+        Raises:
+            AuditUnavailable: there is no place for it, or the trail cannot be opened.
+        """
+        while True:
+            pump = self._pump
+            if pump is None or not pump.accepting:
+                pump = self._open()
+            place = pump.outside()
+            if not pump.accepting:  # as in `place`
+                place.drop()
+                continue
+            if not place.is_safe:
+                place.drop()
+                free = f"the journal of {str(self._trail)!r} has no slot free"
+                raise AuditUnavailable(free)
+            try:
+                for receipt in place.put(event):
+                    receipt.wait()
+            except BaseException:
+                place.drop()
+                raise
+            place.sent()
+            return
+
     # --- life
 
     def open(self) -> None:

@@ -1,0 +1,155 @@
+# What the application adds of its own -> details, redacted, bounded, and as it stands
+# in a record: text, whole numbers, lists and mappings.
+#
+# Rule 1: it is redacted as what a client sends is, by name and by shape; and what was
+#         withheld of the request is looked for in it.
+# Rule 2: nothing is left out. What is long, or much, goes to the values stream whole.
+#
+# Other numbers are text: a record holds what was said, to the last digit.
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+
+from audit_mw.event import Text
+from audit_mw.policy.redaction import Redactor
+from audit_mw.spilling import Spilling
+
+__all__ = ["AppDetails", "octets"]
+
+_DEPTH = 8
+_LARGE = 1 << 63  # from here on readers have no number for it
+_KEY = 64
+# Modules whose objects are what their text says.
+_TELLING = {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"}
+
+
+class AppDetails:
+    """
+    Makes details of what the application adds.
+
+    Args:
+        redactor: decides what is withheld.
+        spilling: takes what is long.
+        secrets: what was withheld of the request.
+        encode: gives a mapping as it stands in a record.
+    """
+
+    def __init__(
+        self,
+        redactor: Redactor,
+        spilling: Spilling,
+        secrets: Iterable[bytes],
+        encode: Callable[[Mapping[str, object]], bytes],
+    ) -> None:
+        self._redactor = redactor
+        self._spilling = spilling
+        self._secrets = tuple(secrets)
+        self._encode = encode
+
+    def text(self, said: object) -> Text:
+        """Return a text as it may be kept, a long one spilled."""
+        return self._spilling.bound(self._shown(octets(said)))
+
+    def maybe_text(self, said: object) -> Text | None:
+        """Return a text as it may be kept; None stays."""
+        return None if said is None else self.text(said)
+
+    def _shown(self, text: bytes) -> Text:
+        return self._redactor.said(text, self._secrets)
+
+    def fit(self, name: str, value: object, most: int) -> object:
+        """
+        Return a value of details, or where it is longer than `most` its place; None
+        where there is nothing.
+
+        Args:
+            name: as which it is said; a secret's name withholds it.
+            value: whatever the application gave.
+            most: bytes that it may have in a record.
+
+        Raises:
+            TypeError: something in it has no text that would mean anything later.
+            ValueError: it is nested too deep.
+        """
+        return self.bound(name, self.value(name, value), most) if value else None
+
+    def bound(self, name: str, told: object, most: int) -> object:
+        """Return what `value` gave, or its place where it is longer than `most`."""
+        if not told:
+            return None
+        coded = self._encode({name: told})
+
+        return told if len(coded) <= most else self._spilling.place(coded)
+
+    def value(self, name: str, value: object) -> object:
+        """Return a value as `fit` does, however long it is."""
+        return self._value(name.encode(errors="surrogatepass"), value, 0)
+
+    def _value(self, name: bytes, value: object, depth: int) -> object:
+        if depth > _DEPTH:
+            where = name.decode(errors="replace")
+            raise ValueError(f"{where!r:.99}: nested deeper than {_DEPTH}")
+        if value is None or isinstance(value, bool):
+            return value
+        cls = self._redactor.class_of("app", name, b"")
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth, name if cls else b"")
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self._value(name, each, depth + 1) for each in value]
+        if cls is not None:
+            return (self._redactor.hole(cls, octets(value)),)
+        if type(value) is int and -_LARGE <= value < _LARGE:
+            shown = self._shown(b"%d" % value)  # it may be a card's number
+            return value if isinstance(shown, bytes) else shown
+
+        return self.text(value)
+
+    def _mapping(
+        self, value: Mapping[object, object], depth: int, secret: bytes
+    ) -> object:
+        told: dict[str, object] = {}
+        for key, item in value.items():
+            name = octets(key)
+            # Below a secret's name all is secret: {"password": {"new": ...}}.
+            made = self._value(secret or name, item, depth + 1)
+            shown = self._shown(name)
+            if isinstance(shown, bytes) and len(name) <= _KEY:
+                told[name.decode(errors="surrogateescape")] = made
+            else:
+                # A key of a record has no holes: both stand as what is kept there.
+                told[f"key {len(told)}"] = [self._spilling.bound(shown), made]
+
+        return told
+
+
+def octets(said: object) -> bytes:
+    """
+    Return the text of `said`.
+
+    Raises:
+        TypeError: it is an object whose text would tell nothing, or too much.
+    """
+    if isinstance(said, Enum):
+        said = said.value
+    if isinstance(said, (bytes, bytearray, memoryview)):
+        return bytes(said)
+    if isinstance(said, str):
+        return said.encode(errors="surrogatepass")
+    if isinstance(said, bool) or said is None:
+        return str(said).encode()
+    if isinstance(said, int):
+        # str() refuses one of some thousand digits.
+        return hex(said).encode() if abs(said) >= 1 << 1024 else b"%d" % said
+    if isinstance(said, (float, complex)) or _tells(said):
+        return str(said).encode(errors="surrogatepass")
+    kind = type(said).__name__
+
+    raise TypeError(
+        f"a {kind} cannot be recorded: say what of it is to be, as text, number, "
+        "list or mapping"
+    )
+
+
+def _tells(said: object) -> bool:
+    return any(
+        base.__module__.partition(".")[0] in _TELLING for base in type(said).__mro__
+    )
