@@ -55,7 +55,11 @@ FLOORS = (
         "middleware asgi* wsgi* health_endpoint",
         "edges auditor current health_report vocabulary",
     ),
-    Floor("voice", "voice outside", "voice auditor current said statements vocabulary"),
+    Floor(
+        "voice",
+        "voice outside",
+        "voice auditor current recorder said statements vocabulary",
+    ),
     Floor(
         "composer",
         "auditor current recorder ids startup system_notes health_report",

@@ -22,7 +22,7 @@ from audit_mw.trail.place import Place
 from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.writer import Writer
 
-__all__ = ["Recorder", "Vouched"]
+__all__ = ["Recorder", "Vouched", "fault_of"]
 
 Fields = Iterable[tuple[bytes, bytes]]
 # What must be waited for, one after the other, and told of by `check`.
@@ -51,6 +51,7 @@ class Recorder:
 
     __slots__ = (
         "_exchange",
+        "_fault",
         "_is_pending",
         "_is_sent",
         "_lenient",
@@ -85,6 +86,7 @@ class Recorder:
         # The record is with the writer: nothing changes it.
         self._is_sent = False
         self._refused: AuditUnavailable | None = None
+        self._fault: BaseException | None = None
 
     @property
     def event(self) -> str:
@@ -242,11 +244,11 @@ class Recorder:
         if isinstance(error, OSError) and self._exchange.is_gone:
             return  # how a server tells that the client left: no fault of ours
         if isinstance(error, Exception):
-            shown = "".join(traceback.format_exception(error))
-            self._add_fault(_name_of(error), shown)
+            self.fault(error)
 
     def end(self) -> None:
         """Record what is not recorded yet: the exchange is over."""
+        self._fault = None  # it holds the frames that hold us
         if not self.committed and self._refused is None:
             self._end("failed" if self._exchange.end_early() else "unknown")
         else:
@@ -271,18 +273,27 @@ class Recorder:
             self._exchange.user = principal_of(vouched.user)
             self._exchange.action = vouched.action
 
-    def _add_fault(self, reason: str, shown: str) -> None:
-        fault = Statement(
-            stream="fault",
-            type=self._exchange.type,
-            outcome="ERROR",
-            reason=reason,
-            traceback=shown,
-        )
+    def fault(self, error: BaseException) -> None:
+        """Record an exception that nobody handled, once, with its traceback."""
+        if error is self._fault:
+            return  # a framework told of it, and let it go on
+        self._fault = error
+        fault = fault_of(error, self._exchange.type)
         event = self._exchange.tell(fault, time.monotonic_ns())
         # The request's own record decides whether it is answered.
         with suppress(AuditUnavailable):
             self._writer.commit(event)
+
+
+def fault_of(error: BaseException, kind: str) -> Statement:
+    """Return what is recorded of an exception that nobody handled."""
+    return Statement(
+        stream="fault",
+        type=kind,
+        outcome="ERROR",
+        reason=_name_of(error),
+        traceback="".join(traceback.format_exception(error)),
+    )
 
 
 def _is_end(error: BaseException) -> bool:

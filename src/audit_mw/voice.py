@@ -6,11 +6,13 @@
 # Rule: text goes through the same redaction as a client's, and what is said in an
 #       exchange stands with its client, user and session.
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from audit_mw.current import Current, bind, current, session_id
 from audit_mw.event_types import check_type
 from audit_mw.outside import Trail, find_trail, open_trail
+from audit_mw.recorder import fault_of
 from audit_mw.said import check_count, check_name, check_outcome, check_roles
 from audit_mw.statements import Statement
 
@@ -19,6 +21,7 @@ __all__ = [
     "carry",
     "current",
     "error",
+    "fault",
     "login",
     "logout",
     "open",
@@ -280,6 +283,24 @@ def call(
     )
 
 
+def fault(error: BaseException, /) -> None:
+    """
+    Record an exception that nobody handled, with its traceback (2.5.1).
+
+    Integrations call it where a framework makes a 500 of an exception and lets nobody
+    see it. In one exchange an exception is recorded once, though it goes on.
+
+    Raises:
+        ConfigError: outside of any exchange, and no trail is named.
+        AuditUnavailable: outside of any exchange, and it cannot be recorded.
+    """
+    found = current()
+    if found is not None:
+        found.recorder.fault(error)
+    else:
+        _say_outside(fault_of(error, "exception"))
+
+
 def system(
     type: str,  # noqa: A002 - as the column is called
     /,
@@ -351,15 +372,20 @@ def _type(found: Current | None, name: object) -> str:
 def _say(found: Current | None, *, details: dict[str, object], **columns: Any) -> None:
     automation = check_name("automation", details.pop("automation", None))
     responsible = check_name("responsible", details.pop("responsible", None))
-    trail = None
-    if found is None:
-        trail = find_trail()
-        automation = automation or trail.automation
-        responsible = responsible or trail.auditor.config.responsible
     said = Statement(
         app=details, automation=automation, responsible=responsible, **columns
     )
     if found is not None:
         found.recorder.say(said)
-    elif trail is not None:
-        trail.auditor.say(said)
+    else:
+        _say_outside(said)
+
+
+def _say_outside(said: Statement) -> None:
+    trail = find_trail()
+    automatic = replace(
+        said,
+        automation=said.automation or trail.automation,
+        responsible=said.responsible or trail.auditor.config.responsible,
+    )
+    trail.auditor.say(automatic)
