@@ -57,7 +57,6 @@ class Auditor:
         self._notes = SystemNotes(self._service, self._ids, self._startup)
         self._writer = Writer(self.config, self._notes, self._service)
         self._rules: Rules | None = None
-        _auditors.add(self)
         self._unlogged = {path.encode() for path in config.serve_unlogged}
 
     def open(self) -> None:
@@ -75,6 +74,15 @@ class Auditor:
         self._writer.open()
 
         return rules
+
+    def serve(self) -> None:
+        """Note that this is the auditor of an application of this process."""
+        _auditors.add(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its trail is open."""
+        return self._writer.is_open
 
     def flush(self) -> None:
         """
@@ -200,8 +208,10 @@ class Auditor:
 
 
 def auditors() -> list[Auditor]:
-    """Return those of the applications of this process."""
-    return list(_auditors)
+    """Return those of the applications of this process; those in use, if any is."""
+    found = list(_auditors)
+
+    return [auditor for auditor in found if auditor.is_open] or found
 
 
 class _Startup:

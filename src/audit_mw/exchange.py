@@ -332,7 +332,7 @@ class Exchange:
             instance,
             outcome=self._outcome(),
             user=self._text(self._user()),
-            action=self._text(said.action or self.action),
+            action=self._action(),
             status=self._status,
             sent=self._sent,
             rows=said.rows,
@@ -419,6 +419,12 @@ class Exchange:
     def type(self) -> str:
         """The type of its record: request or websocket."""
         return self._head.type
+
+    def _action(self) -> Text | None:
+        if self.said.action is None:
+            return self._text(self.action)
+
+        return self._app_details().text(self.said.action)
 
     def _user(self) -> str | None:
         return self.said.user or self.user

@@ -42,6 +42,7 @@ def AuditMiddleware(app: Any, /, **options: Any) -> Any:  # noqa: N802 - used as
     if interface == "auto":
         interface = _interface_of(app)
     auditor = Auditor(config, _service_of(app))
+    auditor.serve()
 
     if interface == "asgi":
         return AsgiAuditMiddleware(app, auditor)

@@ -107,7 +107,7 @@ def compose(
     columns: dict[str, Any] = {
         "user": None if user is None else _name(rules, spilling, user),
         "session": digest(said.session) if said.session else facts.session,
-        "action": _action(rules, spilling, said),
+        "action": _action(rules, spilling, said, facts),
     }
     if spilling.cut:
         details["cut"] = spilling.cut
@@ -147,12 +147,16 @@ def _name(rules: Rules, spilling: Spilling, name: str) -> Text:
     return spilling.bound(rules.redactor.text(octets(name)))
 
 
-def _action(rules: Rules, spilling: Spilling, said: Statement) -> Text | None:
+def _action(
+    rules: Rules, spilling: Spilling, said: Statement, facts: Facts
+) -> Text | None:
     if said.action is None:
         return None
-    redact = rules.redactor.url if said.is_url else rules.redactor.text
+    action = octets(said.action)
 
-    return spilling.bound(redact(octets(said.action)))
+    return spilling.bound(
+        rules.redactor.said(action, facts.secrets, is_url=said.is_url)
+    )
 
 
 def _traceback(rules: Rules, spilling: Spilling, traceback: str, facts: Facts) -> Text:

@@ -26,6 +26,7 @@ from tests.edges.asgi_server import http_scope
 from tests.torture import app
 from tests.torture.load import FORM
 
+import audit_mw
 from audit_mw import AuditMiddleware
 from audit_mw.errors import AuditUnavailable
 from audit_mw.trail.writer import open_writers
@@ -268,6 +269,31 @@ def _end_writers() -> None:
         writer.close(at_exit=True)
 
 
+def say_and_die(kind: str) -> None:
+    """Say something in a request, and be killed at the next statement."""
+
+    def saying(environ: Any, _start: Any) -> Any:
+        app.begin(environ["QUERY_STRING"].encode())
+        _say_and_die()
+
+    async def saying_too(scope: Any, receive: Any, _send: Any) -> None:
+        app.begin(scope["query_string"])
+        await receive()
+        _say_and_die()
+
+    trail = str(app.DIRECTORY / "trail")
+    if kind == "wsgi":
+        call_wsgi(wsgi=AuditMiddleware(saying, trail=trail))
+    else:
+        asyncio.run(call_asgi(asgi=AuditMiddleware(saying_too, trail=trail)))
+
+
+def _say_and_die() -> None:
+    audit_mw.login("alice", session="0123456789abcdef0123", method="token")
+    audit_mw.error("e" * 300, more={f"k{number}": "v" * 50 for number in range(200)})
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 # --- tasks: threads
 
 
@@ -439,6 +465,7 @@ TASKS: dict[str, Callable[..., object]] = {
         end_with_threads,
         forks,
         no_threads,
+        say_and_die,
         serve,
         serve_all,
         serve_and_die,

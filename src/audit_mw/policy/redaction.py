@@ -129,15 +129,23 @@ class Redactor:
         """
         return self._lines(text, secrets, b'  File "')
 
-    def said(self, text: bytes, secrets: Iterable[bytes] = ()) -> Text:
+    def said(
+        self, text: bytes, secrets: Iterable[bytes] = (), *, is_url: bool = False
+    ) -> Text:
         """Return a text of the application's, with holes, as `lines` does."""
-        return self._lines(text, secrets)
+        spans = self._paths.in_url(text) if is_url else []
+
+        return self._lines(text, secrets, b"\n", spans)
 
     def _lines(
-        self, text: bytes, secrets: Iterable[bytes], clean: bytes = b"\n"
+        self,
+        text: bytes,
+        secrets: Iterable[bytes],
+        clean: bytes,
+        known: Iterable[Span] = (),
     ) -> Text:
         # A key in armour spans lines.
-        spans = [*find_shapes(text, self._shapes), *find_known(text, secrets)]
+        spans = [*known, *find_shapes(text, self._shapes), *find_known(text, secrets)]
         start = 0
         for line in text.split(b"\n"):
             if not line.startswith(clean):

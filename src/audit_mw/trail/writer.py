@@ -256,6 +256,11 @@ class Writer:
 
         return AuditUnavailable(reason)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether journal and trail are open."""
+        return self._pump is not None and self._pump.accepting
+
     def flush(self) -> None:
         """
         Wait until what was finished is in its segments.

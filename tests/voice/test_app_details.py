@@ -1,0 +1,134 @@
+# What the application adds: never raises but for what nobody could record, is read back
+# as it was said, and takes no more of a record than it may.
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.strategies import few
+
+from audit_mw.app_details import AppDetails
+from audit_mw.config import Config
+from audit_mw.event import Hole
+from audit_mw.policy.keyring import Keyring
+from audit_mw.policy.redaction import Redactor
+from audit_mw.spilling import Spilling
+from audit_mw.trail.params import decode_details, encode_details
+
+CONFIG = Config.load({}, {})
+REDACTOR = Redactor(CONFIG, Keyring(bytes(32)))
+MOST = 512
+
+
+def encode(details: Mapping[str, object]) -> bytes:
+    """Return details as a record has them."""
+    return encode_details(details, {})
+
+
+def told(value: object, *secrets: bytes) -> tuple[Any, Spilling]:
+    """Return what is kept of a value, and what it spills."""
+    spilling = Spilling(CONFIG, 32 << 10)
+    details = AppDetails(REDACTOR, spilling, secrets, encode)
+
+    return details.fit("app", {"v": value}, MOST), spilling
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (None, None),
+        (True, True),
+        (17, 17),
+        (-(1 << 63), -(1 << 63)),
+        (1 << 63, b"%d" % (1 << 63)),
+        (1.5, b"1.5"),
+        (math.nan, b"nan"),
+        (Decimal("12.50"), b"12.50"),
+        (datetime(2026, 11, 21, tzinfo=UTC), b"2026-11-21 00:00:00+00:00"),
+        (UUID(int=7), str(UUID(int=7)).encode()),
+        (PurePosixPath("/a/b"), b"/a/b"),
+        (Colour.RED, b"red"),
+        ("é\t", "é\t".encode()),
+        (b"\xff", b"\xff"),
+        (bytearray(b"x"), b"x"),
+        (("a", 1), [b"a", 1]),
+        ({"a": {"b": []}}, {"a": {"b": []}}),
+        ({1: 2}, {"1": 2}),
+        ("", b""),
+        ("-", b"-"),
+        (4111111111111111, (Hole(16, "card"),)),
+    ],
+    ids=repr,
+)
+def test_kinds(value: object, kept: object) -> None:
+    """Each kind of value is kept as text, number, list or mapping."""
+    assert told(value)[0] == {"v": kept}
+
+
+def test_huge_number() -> None:
+    """A number that no text is made of is kept in hex."""
+    made, spilling = told(1 << 20_000)
+
+    assert made["v"][0].len == 5003
+    assert spilling.spills[0].value.startswith(b"0x1000")
+
+
+@pytest.mark.parametrize("value", [object(), [{"a": object()}], lambda: 1, type])
+def test_no_text(value: object) -> None:
+    """An object whose text would tell nothing is an error that says what it is."""
+    with pytest.raises(TypeError, match="cannot be recorded: say what of it"):
+        told(value)
+
+
+def test_cycle() -> None:
+    """What contains itself is an error, as is what is nested too deep."""
+    cycle: list[object] = []
+    cycle.append(cycle)
+    with pytest.raises(ValueError, match="nested deeper"):
+        told(cycle)
+
+
+def test_awkward_keys() -> None:
+    """A key that is long, or holds a secret, stands as a value: keys have no holes."""
+    made, _ = told({"k" * 300: 1, "hunter2": 2, "fine": 3}, b"hunter2")
+
+    assert made["v"] == {
+        "key 0": [(Hole(300, sha256=made["v"]["key 0"][0][0].sha256),), 1],
+        "key 1": [(Hole(7, "password"),), 2],
+        "fine": 3,
+    }
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=40,
+)
+
+
+@few
+@given(values, st.lists(st.binary(min_size=1), max_size=3))
+def test_any_value(value: object, secrets: list[bytes]) -> None:
+    """Any value is kept, within its bytes, and read back as it was kept."""
+    try:
+        made, spilling = told(value, *secrets)
+    except ValueError as error:
+        assert "nested deeper" in str(error)  # noqa: PT017 - the only reason
+        return
+    coded = encode({"app": made})
+
+    assert len(coded) <= MOST + 100
+    assert decode_details(coded) == {"app": made}
+    for spill in spilling.spills:
+        assert spill.value
