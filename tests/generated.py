@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.compat.servers.facts import COLUMNS as SERVER_COLUMNS
 from tests.compat.servers.facts import rows as server_rows
@@ -27,6 +28,7 @@ from audit_mw.event import (
     Unread,
     Upload,
 )
+from audit_mw.event_types import type_rows
 from audit_mw.trail.params import encode_param
 from audit_mw.trail.record import (
     COLUMNS,
@@ -185,6 +187,94 @@ REFUSED = Event(
 )
 
 
+SESSION = f"{HMAC[:9]}0d6f1c2b9a8e4f5d7c3b2a1908f7e6d5"
+SAID = Event(
+    time=TIME + 1500,
+    event=EVENT_ID,
+    stream="session",
+    type="authn_login_fail",
+    outcome="FAILURE",
+    service=b"bank",
+    instance="web1:4711:1eeb7084",
+    client=b"192.0.2.7",
+    peer=b"10.0.0.5:41522",
+    user=b"alice",
+    details={"reason": b"wrong password", "method": b"password"},
+)
+
+
+def _said(seq: int, stream: str, kind: str, outcome: str, **columns: object) -> str:
+    known: dict[str, Any] = {"session": SESSION, "details": {}} | columns
+    event = replace(SAID, stream=stream, type=kind, outcome=outcome, **known)
+
+    return _fenced(finish_line(draft_event(event), seq))
+
+
+def session_sample() -> str:
+    """Show a login that failed."""
+    return _fenced(finish_line(draft_event(SAID), 4))
+
+
+def login_sample() -> str:
+    """Show a login, with the session ids before and after it."""
+    details = {
+        "method": b"password",
+        "session_before": HMAC.encode(),
+        "roles": [b"clerk"],
+    }
+    return _said(5, "session", "authn_login_success", "SUCCESS", details=details)
+
+
+def security_sample() -> str:
+    """Show what the security officer is to see."""
+    app = {"app": {"resource": b"/accounts/22051102"}}
+    return _said(1, "security", "authz_fail", "FAILURE", details=app)
+
+
+def error_sample() -> str:
+    """Show an error that the user was shown."""
+    details = {"reason": b"insufficient funds", "app": {"account": b"22051102"}}
+    return _said(2, "error", "error", "FAILURE", details=details)
+
+
+def call_sample() -> str:
+    """Show an external resource that was used."""
+    return _said(
+        13, "request", "call", "SUCCESS", action=b"smtp://mail.example", micros=5120
+    )
+
+
+def debug_sample() -> str:
+    """Show a record of the application's own logging."""
+    details = {
+        "reason": b"3 offers found",
+        "app": {"logger": b"bank.offers", "level": b"DEBUG", "at": b"offers.py:41"},
+    }
+    return _said(1, "debug", "log", "SUCCESS", details=details)
+
+
+def automatic_sample() -> str:
+    """Show what a job says, outside of any request."""
+    return _system(
+        4,
+        "sys_deploy",
+        "SUCCESS",
+        automation=b"deploy",
+        responsible=b"j.doe",
+        version=b"2026.11.1",
+    )
+
+
+def event_types() -> str:
+    """Draw the names that an event may have."""
+    rows = (
+        (f"`{each.name}`", each.level.replace("|", " or "), each.meaning)
+        for each in type_rows()
+    )
+
+    return _table(("type", "level", "what"), rows)
+
+
 def _fenced(line: bytes) -> str:
     return f"```text\n{line.decode().rstrip()}\n```"
 
@@ -292,7 +382,15 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "details": details,
     "options": options,
     "values": values,
+    "event-types": event_types,
     "request-sample": request_sample,
+    "session-sample": session_sample,
+    "login-sample": login_sample,
+    "security-sample": security_sample,
+    "error-sample": error_sample,
+    "call-sample": call_sample,
+    "debug-sample": debug_sample,
+    "automatic-sample": automatic_sample,
     "fault-sample": fault_sample,
     "system-sample": system_sample,
     "startup-sample": startup_sample,

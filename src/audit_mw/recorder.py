@@ -105,6 +105,16 @@ class Recorder:
 
     # --- the request
 
+    def vouch_by(self, change: Callable[[Vouched], Vouched]) -> None:
+        """Let what the edge vouches for be changed, at the moment when it is asked."""
+        before = self._vouch
+        self._vouch = lambda: change(before())
+
+    @property
+    def keeps_debug(self) -> bool:
+        """Whether debug records are kept now."""
+        return self._writer.keeps_debug
+
     def read(self, chunk: bytes, *, ended: bool) -> Steps:
         """Take a chunk of the body; it is on record when it was read to its end."""
         if self._exchange.read(chunk, ended=ended) and not self.committed:
@@ -273,11 +283,20 @@ class Recorder:
             self._exchange.user = principal_of(vouched.user)
             self._exchange.action = vouched.action
 
+    def tells(self, error: BaseException) -> bool:
+        """Note that an exception is told of; return whether it was not before."""
+        # A framework may tell of it, a logger as well, and both let it go on.
+        if error is self._fault:
+            return False
+        self._fault = error
+
+        return True
+
     def fault(self, error: BaseException) -> None:
         """Record an exception that nobody handled, once, with its traceback."""
-        if error is self._fault:
-            return  # a framework told of it, and let it go on
-        self._fault = error
+        if not self.tells(error):
+            return
+        self._ask()
         fault = fault_of(error, self._exchange.type)
         event = self._exchange.tell(fault, time.monotonic_ns())
         # The request's own record decides whether it is answered.

@@ -42,6 +42,7 @@ class Statement:
         reason: why, in words.
         method: by which a user logs in.
         traceback: of an exception.
+        version: of the service.
         automation: which automatic process says it.
         responsible: the person who answers for that.
         app: what else the application adds.
@@ -61,6 +62,7 @@ class Statement:
     reason: str | None = None
     method: str | None = None
     traceback: str | None = None
+    version: str | None = None
     automation: str | None = None
     responsible: str | None = None
     app: Mapping[str, object] = field(default_factory=dict)
@@ -135,6 +137,7 @@ def _details(rules: Rules, said: Statement, told: AppDetails) -> dict[str, objec
     return {
         "reason": told.maybe_text(said.reason),
         "method": told.maybe_text(said.method),
+        "version": told.maybe_text(said.version),
         "session_before": rules.keyring.digest(before).encode() if before else None,
         "roles": told.fit("roles", list(said.roles), ROLES_BYTES),
         "automation": told.maybe_text(said.automation),

@@ -307,6 +307,7 @@ def system(
     *,
     outcome: str = "SUCCESS",
     reason: str | None = None,
+    version: str | None = None,
     **details: object,
 ) -> None:
     """
@@ -316,6 +317,7 @@ def system(
         type: a name of OWASP's vocabulary, `sys_deploy`, or one that `types` declares.
         outcome: SUCCESS, FAILURE, ATTEMPT, ERROR or ABORTED.
         reason: why.
+        version: of the service.
         details: as with `login`.
 
     Raises:
@@ -325,6 +327,7 @@ def system(
     _say(
         found,
         stream="system",
+        version=check_name("version", version),
         type=_type(found, type),
         outcome=check_outcome(outcome),
         reason=check_name("reason", reason),

@@ -143,7 +143,7 @@ def test_joined(stage: Stage) -> None:
         {"reason": b"insufficient funds", "app": {"account": b"22051102"}},
         {"method": b"password"},
         {"reason": b"logout"},
-        {"app": {"version": b"2026.11.1"}},
+        {"version": b"2026.11.1"},
     ]
     assert (said[0].action, said[0].rows, said[0].micros) == (b"smtp://mail", 0, 1200)
 

@@ -32,12 +32,14 @@ from audit_mw.trail.place import Place
 from audit_mw.trail.pump import Pump
 from audit_mw.trail.reporting import Notes, describe
 from audit_mw.trail.slots import Geometry
+from audit_mw.trail.space import Level
 from audit_mw.trail.state import WriterState
 
 __all__ = ["JOURNALS", "Writer", "journal_directory", "open_writers"]
 
 JOURNALS = ".journal"  # in the trail, where no other directory is given
 _SMALL_HALF = 4 << 10
+_LARGE_HALF = 64 << 10  # at least
 _SMALL = 2048  # slots of a block
 _LARGE = 32  # small ones to a large one
 _MOMENT = 0.001
@@ -228,9 +230,10 @@ class Writer:
         return pump
 
     def _start(self) -> Pump:
-        check_owner(self._trail)
-        make_directory(self._trail, sync=self._config.durability == "disk")
-        with acting_as(self._trail):
+        home = Path(self._config.home)
+        check_owner(home)
+        make_directory(home, sync=self._config.durability == "disk")
+        with acting_as(home):
             pump = Pump(self._config, self._notes, self._make_journal, self._last)
             try:
                 pump.files.segments["request"].current()
@@ -255,6 +258,14 @@ class Writer:
         self._error = reason
 
         return AuditUnavailable(reason)
+
+    @property
+    def keeps_debug(self) -> bool:
+        """Whether debug records are asked for, and there is space for them."""
+        pump = self._pump
+        level = Level.OK if pump is None else pump.space.level
+
+        return self._config.debug and level < Level.NO_DEBUG
 
     @property
     def is_open(self) -> bool:
@@ -368,8 +379,9 @@ def _drop(pump: Pump) -> None:
 
 def _geometry(config: Config) -> Geometry:
     small = min(_SMALL, config.max_slots)
-    # A record, what else a version has, and room for some of what it spills.
-    large_half = config.max_record + (4 << 10)
+    # A record, what else a version has, and room for some of what it spills. On a
+    # console, where records are short, there is the more room for that.
+    large_half = max(config.max_record, _LARGE_HALF) + (4 << 10)
 
     return Geometry(small, _SMALL_HALF, max(small // _LARGE, 2), large_half)
 
