@@ -47,7 +47,7 @@ class Auditor:
 
     def __init__(self, config: Config, service: str) -> None:
         # A server may change its directory later; key and records must not part.
-        trail = Path(config.trail).absolute()
+        trail = config.trail if config.is_console else Path(config.trail).absolute()
         journals = config.journal_dir and str(Path(config.journal_dir).absolute())
         self.config = replace(config, trail=str(trail), journal_dir=journals)
         _check_durability(self.config)
@@ -83,6 +83,11 @@ class Auditor:
     def is_open(self) -> bool:
         """Whether its trail is open."""
         return self._writer.is_open
+
+    @property
+    def keeps_debug(self) -> bool:
+        """Whether debug records are kept now."""
+        return self._writer.keeps_debug
 
     def flush(self) -> None:
         """
@@ -159,6 +164,14 @@ class Auditor:
             ValueError: something in it is nested too deep.
         """
         see_fork()
+        try:
+            self._say(said)
+        except AuditUnavailable:
+            if self.config.on_failure != "serve":
+                raise
+            self._writer.pass_unrecorded()
+
+    def _say(self, said: Statement) -> None:
         rules = self._rules or self._open()
         event, now = self._ids.make()
         self._writer.ready()
@@ -192,10 +205,10 @@ class Auditor:
             return False
 
     def _compile(self) -> Rules:
-        trail = Path(self.config.trail)
+        home = Path(self.config.home)
         try:
-            check_owner(trail)
-            with acting_as(trail):
+            check_owner(home)
+            with acting_as(home):
                 self._startup.key = load_key(self.config)
         except (OSError, AuditError) as error:
             raise self._writer.blame(error) from error

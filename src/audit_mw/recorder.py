@@ -169,9 +169,34 @@ class Recorder:
         self._raise_again()
         if not self.committed:
             self._is_pending = True
-            yield from self._place.send(self._finish(DELIVERY))
+            event = self._finish(DELIVERY)
+            self._alarm()
+            yield from self._place.send(event)
             self._is_pending = False
             self.committed = True
+
+    def _alarm(self) -> None:
+        # Before its response: who has that must not outrun the record of what it did.
+        events = self._exchange.alarms(time.monotonic_ns())
+        while events:
+            try:
+                self._writer.commit_safely(events[0])
+                del events[0]
+            except AuditUnavailable as error:
+                # Kept by this process, until it can be written.
+                while events:
+                    self._commit(events.pop(0))
+                if self._lenient:
+                    return
+                self._refused = error
+                self._exchange.unrecorded()
+                self._end("failed")
+                raise
+
+    def _commit(self, event: Event) -> None:
+        # The request's own record decides whether it is answered.
+        with suppress(AuditUnavailable):
+            self._writer.commit(event)
 
     def check(self, receipt: Receipt) -> None:
         """
@@ -224,7 +249,8 @@ class Recorder:
 
         Raises:
             AuditUnavailable: it cannot be; and the response is broken off, whatever
-                the application does with the exception.
+                the application does with the exception. Where the options say to serve
+                unrecorded it is counted, and that is all.
             TypeError: something in it cannot be recorded.
             ValueError: something in it is nested too deep.
         """
@@ -233,6 +259,9 @@ class Recorder:
         try:
             self._writer.commit_safely(event)
         except AuditUnavailable as error:
+            if self._lenient:
+                self._writer.pass_unrecorded()
+                return
             if not self.committed and self._refused is None:
                 self._refused = error
                 self._exchange.unrecorded()
@@ -268,6 +297,8 @@ class Recorder:
         if not self._is_sent:
             self.committed = self._is_sent = True
             self._place.finish(self._finish(delivery.encode()))
+            for event in self._exchange.alarms(time.monotonic_ns()):
+                self._commit(event)
 
     def _finish(self, delivery: object) -> Event:
         self._ask()

@@ -159,3 +159,27 @@ def test_refusal_is_not_caught_twice(audited: Audited) -> None:
     assert isinstance(server.raised, RuntimeError)
     (event,) = audited.events()
     assert event.outcome == "ERROR"
+
+
+def test_served_unrecorded(audited: Audited) -> None:
+    """Where the options say to serve unrecorded a call does no harm, and is counted."""
+    stage = Stage("wsgi", audited, on_failure="serve", max_slots=64)
+    breakable = BreakableTrail(audited.trail, "error")
+
+    def act() -> None:
+        breakable.take_away()
+        assert exhausted(100) == 100
+
+    try:
+        assert stage.serve(act).raised is None
+        assert exhausted(10) == 10
+    finally:
+        breakable.give_back()
+    await_ready(audited)
+    audited.is_flushed()
+
+    kept = len(audited.events("error"))
+    missed = [
+        it.details["count"] for it in audited.events("system") if it.type == "log_gap"
+    ]
+    assert kept + sum(int(str(count)) for count in missed if count) == 110

@@ -25,6 +25,9 @@ class Notes(Protocol):
     ) -> Event:
         """Return an event of the system stream."""
 
+    def pass_unrecorded(self, now: int) -> None:
+        """Count what is not on record; `now` in microseconds since the epoch."""
+
     def missed(self, instance: str) -> Iterable[Event]:
         """Return events that tell what was refused or not recorded, once."""
 

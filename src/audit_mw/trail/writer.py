@@ -39,7 +39,7 @@ __all__ = ["JOURNALS", "Writer", "journal_directory", "open_writers"]
 
 JOURNALS = ".journal"  # in the trail, where no other directory is given
 _SMALL_HALF = 4 << 10
-_LARGE_HALF = 64 << 10  # at least
+_LARGE_HALF = 64 << 10  # on a console
 _SMALL = 2048  # slots of a block
 _LARGE = 32  # small ones to a large one
 _MOMENT = 0.001
@@ -155,6 +155,10 @@ class Writer:
                 place.finish(event)
                 return
             place.drop()
+
+    def pass_unrecorded(self) -> None:
+        """Count what is not on record, and is to do no harm."""
+        self._notes.pass_unrecorded(time.time_ns() // 1000)
 
     def settle(self) -> None:
         """
@@ -379,9 +383,10 @@ def _drop(pump: Pump) -> None:
 
 def _geometry(config: Config) -> Geometry:
     small = min(_SMALL, config.max_slots)
-    # A record, what else a version has, and room for some of what it spills. On a
-    # console, where records are short, there is the more room for that.
-    large_half = max(config.max_record, _LARGE_HALF) + (4 << 10)
+    # A record, what else a version has, and room for some of what it spills. Where
+    # records are to be short, on a console, what cannot be short must fit still.
+    record = _LARGE_HALF if config.is_console else config.max_record
+    large_half = record + (4 << 10)
 
     return Geometry(small, _SMALL_HALF, max(small // _LARGE, 2), large_half)
 
