@@ -13,8 +13,10 @@
 #
 # (Longer than 250 lines, since a state machine that is cut in two has two states.)
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from audit_mw.alarms import alarm_details, alarm_of
 from audit_mw.app_details import AppDetails
 from audit_mw.body_params import BodyParams
 from audit_mw.event import Event, Params, RequestHead, Text
@@ -29,6 +31,7 @@ from audit_mw.head_lines import (
     tls_details,
 )
 from audit_mw.policy.client import named_by, peer_text
+from audit_mw.policy.detectors import Finding, Received, claims_address, detect
 from audit_mw.policy.outcome import Evidence, resolve_outcome
 from audit_mw.rules import Rules
 from audit_mw.said import Said
@@ -82,6 +85,7 @@ class Exchange:
         self._gathering = Gathering(rules.config, rules.redactor, rules.encode_param)
         self._params: Params | None = None
         self._findings: list[object] = []
+        self._found: list[Finding] | None = None  # not looked for yet
         self._client = rules.resolve_client(head.peer, head.fields)
         self._cookies = tuple(parse_cookies(field_values(head.fields, b"cookie")))
         self._session_id = find_session(rules, self._cookies)
@@ -327,11 +331,15 @@ class Exchange:
     def _finish(self, now: int, instance: str, delivery: object) -> Event:
         params = self._gathered()
         said = self.said
+        user = self._text(self._user())
+        if self._found is None and self._rules.limits.detectors:
+            self._found = []
+            self._contain(lambda: self._detect(params, user))
 
         return self._event(
             instance,
             outcome=self._outcome(),
-            user=self._text(self._user()),
+            user=user,
             action=self._action(),
             status=self._status,
             sent=self._sent,
@@ -377,6 +385,74 @@ class Exchange:
             micros=(now - self._started) // 1000,
             details={"delivery": delivery, "findings": self._findings},
         )
+
+    # --- what is found in it
+
+    def alarms(self, now: int) -> list[Event]:
+        """
+        Return the events of what was found, once; `finish` comes before.
+
+        Args:
+            now: of the clock that `started` is of, in nanoseconds.
+        """
+        found, self._found = self._found or (), []
+        events: list[Event] = []
+        for finding in found:
+            self._contain(lambda of=finding: events.append(self._alarm(of, now)))  # type: ignore[misc] # a default binds it
+
+        return events
+
+    def _alarm(self, finding: Finding, now: int) -> Event:
+        event = self.tell(alarm_of(finding), now)
+        shown = alarm_details(self._rules, finding)
+
+        return replace(event, details={**event.details, **shown})
+
+    def _detect(self, params: Params, user: Text | None) -> None:
+        gathering = self._gathering
+        found = detect(
+            Received(
+                params=params,
+                fields=self._head.fields,
+                path=self._path,
+                client=self._client,
+                sent_as=gathering.sent_as,
+                cut=gathering.spilling.cut,
+                user=user,
+                read=self._read,
+                ended=self._ended,
+                is_news=self._is_news(),
+                before=self._seen_before(),
+            ),
+            self._rules.limits,
+        )
+        self._findings += [finding.name.encode() for finding in found.findings]
+        self._findings += found.notes
+        self._found = found.findings
+
+    def _is_news(self) -> bool:
+        # Where the server put a claim in the peer's place, it trusts who makes it.
+        return (
+            self._client.via == "untrusted-claim"
+            and not self._told.get("rewritten")
+            and claims_address(self._head.fields)
+            and "forged_forwarding" in self._rules.limits.detectors
+            and self._rules.sightings.is_news(self._client)
+        )
+
+    def _seen_before(self) -> tuple[bytes, ...]:
+        # The session that the client sent, and that which it has now: a login gives it
+        # a new one, of which nothing is known.
+        if "session_new_address" not in self._rules.limits.detectors:
+            return ()
+        see = self._rules.sightings.see
+        before: tuple[bytes, ...] = ()
+        now = self.session_digest
+        for session in (self._session, now if now != self._session else None):
+            if session is not None:
+                before = see(session, self._client) or before
+
+        return before
 
     # --- what is said beside it
 
@@ -454,8 +530,10 @@ class Exchange:
             ValueError: something is nested too deep.
         """
         if not self.finished:
-            told = self._app_details().value("app", details)
-            self.said.notes = {**self.said.notes, **told}  # type: ignore[dict-item]
+            told = self._app_details()
+            # One by one, for threads may note at once.
+            for name, value in details.items():
+                self.said.notes[name] = told.value(name, value)
 
     def _app_details(self) -> AppDetails:
         rules, gathering = self._rules, self._gathering
@@ -472,7 +550,7 @@ class Exchange:
 
         return {
             "roles": told.fit("roles", list(said.roles), ROLES_BYTES),
-            "app": told.bound("app", said.notes, APP_BYTES),
+            "app": told.bound("app", dict(said.notes), APP_BYTES),
         }
 
     def _text(self, word: str | None) -> Text | None:
