@@ -19,6 +19,7 @@ from typing import Any
 from tests.edges.asgi_server import Receive, Scope, Send
 from tests.edges.wsgi_server import Environ, StartResponse
 
+import audit_mw
 from audit_mw import AuditMiddleware
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "asgi",
     "bare_wsgi",
     "begin",
+    "say",
     "witnessed",
     "wsgi",
 ]
@@ -37,25 +39,47 @@ _WORD = re.compile(rb"(?:^|&)n=([0-9a-z-]+)")
 DIRECTORY = Path(os.environ.get("TORTURE_DIRECTORY", "."))
 _LONG = 600  # seconds: whoever hangs so long is killed before
 _SLOW = 0.1
-_witness: dict[int, int] = {}
+_witnesses: dict[tuple[str, int], int] = {}
 
 
 def begin(query: bytes) -> None:
     """Write the word of a request into the witness of this process."""
-    pid = os.getpid()
-    if pid not in _witness:
-        # With the time, for the numbers of processes come again.
-        path = DIRECTORY / f"witness.{pid}.{time.monotonic_ns()}"
-        _witness[pid] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    _note("witness", _word(query))
+
+
+def say(query: bytes) -> None:
+    """Say something in a request; when that has returned, note that it has."""
+    word = _word(query)
+    audit_mw.error("said", word=word)
+    _note("said", word)
+
+
+def _word(query: bytes) -> bytes:
     found = _WORD.search(query)
-    os.writev(_witness[pid], [found[1] if found else b"without-a-word", b"\n"])
+
+    return found[1] if found else b"without-a-word"
 
 
-def witnessed(directory: Path) -> list[str]:
-    """Return the words of all requests that began, as often as they began."""
+def _note(name: str, word: bytes) -> None:
+    own = name, os.getpid()
+    if own not in _witnesses:
+        # With the time, for the numbers of processes come again.
+        path = DIRECTORY / f"{name}.{own[1]}.{time.monotonic_ns()}"
+        _witnesses[own] = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.writev(_witnesses[own], [word, b"\n"])
+
+
+def witnessed(directory: Path, name: str = "witness") -> list[str]:
+    """
+    Return the words of all requests that began, as often as they began.
+
+    Args:
+        directory: of the witnesses.
+        name: `said` for those in which something was said.
+    """
     return [
         word
-        for path in directory.glob("witness.*")
+        for path in directory.glob(f"{name}.*")
         for word in path.read_text().split()
     ]
 
@@ -98,6 +122,8 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
         await _read(receive)
     if path == "/unread":
         _exit()
+    if path == "/say":
+        say(scope["query_string"])
     await _serve(path, send)
 
 
@@ -150,6 +176,8 @@ def _wsgi(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         _exit()
     if path != "/quick":
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    if path == "/say":
+        say(environ["QUERY_STRING"].encode("latin-1"))
     if path in DEATHS:
         DEATHS[path]()
     if path in ("/hang", "/slow"):

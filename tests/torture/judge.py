@@ -11,6 +11,8 @@
 # Rule 5: an instance begins with `sys_startup`; no journal is left behind.
 # Rule 6: a value that a record names is stored, unless the record is of a request
 #         that died with its process before it was answered.
+# Rule 7: what the application said, and went on after, has exactly one record; each is
+#         of the request that said it.
 import fcntl
 import os
 import re
@@ -26,6 +28,7 @@ from tests.serving import BIN, SECONDS
 
 __all__ = ["Line", "Trail", "complaints", "orphans", "recover", "verify"]
 
+_SAID = re.compile(rb'"word":"([0-9a-z-]+)"')
 _FORMAT = b"#audit_mw/1 "
 _LINE = re.compile(rb"[\x20-\x7e\t]*\n")
 _WORD = re.compile(rb'\["query","n","([0-9a-z-]+)"\]')
@@ -134,7 +137,10 @@ def _torn(line: bytes, names: Sequence[str]) -> str:
 
 
 def complaints(
-    directory: Path, answered: Mapping[str, int | None], began: Collection[str]
+    directory: Path,
+    answered: Mapping[str, int | None],
+    began: Collection[str],
+    said: Collection[str] = (),
 ) -> list[str]:
     """
     Return all that is wrong with a trail, or the first of it.
@@ -143,12 +149,14 @@ def complaints(
         directory: the trail; nobody writes to it any more.
         answered: the words that clients sent, and of what was answered whole the status.
         began: the words of the requests that reached the application.
+        said: the words of those that said something, and noted that they had.
     """
     trail = Trail(directory)
     found = [
         *trail.wrong,
         *_unnumbered(trail),
         *_unrecorded(trail, answered, began),
+        *_unsaid(trail, said),
         *_unstarted(trail),
         *_unstored(trail),
         *(f"{path.name} is left" for path in trail.journals(directory)),
@@ -206,6 +214,18 @@ def _misrecorded(word: str, status: int, lines: list[Line]) -> Iterator[str]:
     for line in lines:
         if line["status"] != str(status) or line.died:
             yield f"{word} was answered {status}, recorded as {line.cells}"
+
+
+def _unsaid(trail: Trail, said: Collection[str]) -> Iterator[str]:
+    requests = {line.word: line["event"] for line in trail.of("request")}
+    found: dict[str, list[str]] = defaultdict(list)
+    for line in trail.of("error"):
+        word = _SAID.search(line.text)
+        found[word[1].decode() if word else ""].append(line["event"])
+    for word, events in found.items():
+        if events != [requests.get(word)]:
+            yield f"{word} of {requests.get(word)} is said in {events}"
+    yield from (f"{word} was said: no record" for word in said if word not in found)
 
 
 def _unstarted(trail: Trail) -> Iterator[str]:

@@ -70,7 +70,12 @@ def run_round(plan: Round, directory: Path) -> Round:
         ENDINGS[plan.ending](prey, directory / "trail")
     plan.requests = len(load.sent)
     plan.answered = sum(status is not None for status in load.sent.values())
-    plan.wrong = complaints(directory / "trail", load.sent, witnessed(directory))
+    plan.wrong = complaints(
+        directory / "trail",
+        load.sent,
+        witnessed(directory),
+        witnessed(directory, "said"),
+    )
     plan.wrong += verify(directory / "trail")
 
     return plan

@@ -79,6 +79,7 @@ _KINDS: dict[Callable[[str], Request], int] = {
     _halved: 4,
     _path("/stream"): 4,
     _path("/slow"): 4,
+    _path("/say"): 8,
 }
 _hanging = _path("/hang")
 

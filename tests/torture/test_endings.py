@@ -72,10 +72,11 @@ def test_stopped_server(tmp_path: Path, name: str, how: signal.Signals) -> None:
     """A server that is told to stop under load writes all, and leaves no journal."""
     load = loaded(name, tmp_path, lambda prey: prey.stop(how))
     trail = tmp_path / "trail"
+    began, said = witnessed(tmp_path), witnessed(tmp_path, "said")
 
     assert Trail.journals(trail) == []
     assert ends(tmp_path) == {True}
-    assert complaints(trail, load.sent, witnessed(tmp_path)) == []
+    assert complaints(trail, load.sent, began, said) == []
     assert verify(trail) == []
 
 
