@@ -24,14 +24,15 @@ class EventIds:
     """Makes the ids of one process, and tells the time that is in them."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A signal's handler may make one while this thread has the lock.
+        self._lock = threading.RLock()
         self._pool = b""
         self._last = 0
         _makers.add(self)
 
     def begin_child(self) -> None:
         """Start anew in a forked child."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._pool = b""
 
     def make(self) -> tuple[str, int]:

@@ -74,7 +74,15 @@ def _interface_of(app: Any) -> str:
     if required == "any" and _is_coroutine(app):
         return "asgi"
 
+    if required == 1 and _is_of_django(app):
+        raise ConfigError("app", app, _IN_DJANGO)
     raise ConfigError("app", app, _RIGHT.get(required) or _counted(required))
+
+
+def _is_of_django(app: Any) -> bool:
+    modules = (getattr(app, "__module__", ""), type(app).__module__)
+
+    return any(str(each).partition(".")[0] == "django" for each in modules)
 
 
 def _required(app: Callable[..., Any]) -> int | str:
@@ -93,6 +101,11 @@ def _required(app: Callable[..., Any]) -> int | str:
     return count
 
 
+_IN_DJANGO = (
+    "it is Django's get_response, so AuditMiddleware stands in MIDDLEWARE, where it "
+    "has no place: wrap what get_wsgi_application() or get_asgi_application() returns, "
+    "and put audit_mw.integrations.django into INSTALLED_APPS"
+)
 _RIGHT: dict[int | str, str] = {
     0: (
         "it takes no arguments; if it is a factory, wrap what it returns; a server's "

@@ -49,7 +49,8 @@ class Trail:
         self.auditor.close()
 
 
-_lock = threading.Lock()
+# A collection of garbage, or a signal, may speak while this thread has it.
+_lock = threading.RLock()
 _opened: list[Trail] = []
 _named: list[Trail] = []  # at most one: that of the environment
 

@@ -83,7 +83,7 @@ class _Count:
     """How many, the first and the last of them."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.count = 0
         self._first = self._last = 0
 

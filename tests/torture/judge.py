@@ -220,8 +220,8 @@ def _unsaid(trail: Trail, said: Collection[str]) -> Iterator[str]:
     requests = {line.word: line["event"] for line in trail.of("request")}
     found: dict[str, list[str]] = defaultdict(list)
     for line in trail.of("error"):
-        word = _SAID.search(line.text)
-        found[word[1].decode() if word else ""].append(line["event"])
+        said_word = _SAID.search(line.text)
+        found[said_word[1].decode() if said_word else ""].append(line["event"])
     for word, events in found.items():
         if events != [requests.get(word)]:
             yield f"{word} of {requests.get(word)} is said in {events}"

@@ -19,6 +19,7 @@ from audit_mw.config import Config
 from audit_mw.event import Hole
 from audit_mw.policy.keyring import Keyring
 from audit_mw.policy.redaction import Redactor
+from audit_mw.policy.remembered import Known
 from audit_mw.spilling import Spilling
 from audit_mw.trail.params import decode_details, encode_details
 
@@ -35,7 +36,7 @@ def encode(details: Mapping[str, object]) -> bytes:
 def told(value: object, *secrets: bytes) -> tuple[Any, Spilling]:
     """Return what is kept of a value, and what it spills."""
     spilling = Spilling(CONFIG, 32 << 10)
-    details = AppDetails(REDACTOR, spilling, secrets, encode)
+    details = AppDetails(REDACTOR, spilling, Known(secrets), encode)
 
     return details.fit("app", {"v": value}, MOST), spilling
 

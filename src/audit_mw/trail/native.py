@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["is_patched", "make_lock", "pause", "start_thread"]
+__all__ = ["is_patched", "make_lock", "pause", "start_thread", "this_thread"]
 
 
 def _original(module: Any, name: str) -> Any:
@@ -39,6 +39,11 @@ def start_thread(run: Callable[[], None]) -> None:
         run()
 
     _original(_thread, "start_new_thread")(traced, ())
+
+
+def this_thread() -> int:
+    """Return the number of this thread, whichever greenlet runs in it."""
+    return int(_original(_thread, "get_ident")())
 
 
 def pause(seconds: float) -> None:
