@@ -3,6 +3,7 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from audit_mw.asgi_peer import find_peer
+from audit_mw.asgi_tls import find_tls
 from audit_mw.auditor import Vouched
 from audit_mw.event import RequestHead
 
@@ -15,7 +16,6 @@ def request_head(scope: Scope, receive: object = None) -> RequestHead:
     """Return the head of the request that `scope` describes."""
     peer, rewritten = find_peer(scope, receive)
     raw_path = scope.get("raw_path")
-    tls = scope.get("extensions", {}) or {}
 
     return RequestHead(
         type="request" if scope["type"] == "http" else "websocket",
@@ -28,7 +28,7 @@ def request_head(scope: Scope, receive: object = None) -> RequestHead:
         peer=peer,
         rewritten=rewritten,
         reconstructed=raw_path is None,
-        tls=_tls(tls.get("tls") or {}),
+        tls=find_tls(scope, receive),
     )
 
 
@@ -81,25 +81,6 @@ def _octets(found: Any) -> bytes:
     return (
         found.encode("latin-1", "replace") if isinstance(found, str) else bytes(found)
     )
-
-
-def _tls(found: Any) -> dict[str, bytes]:
-    # The TLS extension of ASGI gives numbers: 0x0304 is TLS 1.3.
-    version, cipher = found.get("tls_version"), found.get("cipher_suite")
-    told = {
-        "tls_version": _VERSIONS.get(version, version),
-        "tls_cipher": f"0x{cipher:04X}" if isinstance(cipher, int) else cipher,
-        "client_cert": found.get("client_cert_name"),
-    }
-
-    return {
-        name: str(value).encode("utf-8", "surrogatepass")
-        for name, value in told.items()
-        if value is not None
-    }
-
-
-_VERSIONS = {0x0301: "TLSv1", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 
 
 def vouched(scope: Scope) -> Vouched:

@@ -161,7 +161,8 @@ class RequestHead:
             which; without `to`, it is what `peer` has.
         joined: the server folded repeated field lines, as WSGI asks it to.
         reconstructed: the server gave no raw path; `path` is a decoded one.
-        tls: any of tls_version, tls_cipher, client_cert that the server told.
+        tls: any of tls_version, tls_cipher, client_cert, client_verify that the server
+            told.
     """
 
     type: str = "request"

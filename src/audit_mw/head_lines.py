@@ -10,6 +10,7 @@ from audit_mw.policy.client import Client
 from audit_mw.policy.names import TOKEN, names_session
 from audit_mw.policy.session import is_session_id
 from audit_mw.rules import Rules
+from audit_mw.tls_facts import show_tls
 from audit_mw.wire.head import Pair, field_values
 
 __all__ = [
@@ -138,17 +139,26 @@ def add_fields(rules: Rules, gathering: Gathering, fields: Fields) -> None:
 
 def tls_details(
     rules: Rules, head: RequestHead, client: Client, gathering: Gathering
-) -> dict[str, Text]:
+) -> dict[str, object]:
     """Return what the server, or a trusted proxy before it, tells of TLS (11.9)."""
     found = dict(head.tls)
     if client.trusted:
-        found |= {
+        told = {
             rules.tls_fields[name]: value
             for name, value in head.fields
             if name in rules.tls_fields
         }
+        # Where a proxy speaks for another, what the server knows is of the hop between
+        # them: its certificate would be taken for the client's.
+        if told or client.via != "direct":
+            found = told
+    found = {name: value for name, value in found.items() if value not in _NOTHING}
 
-    return {
-        name: gathering.spilling.bound(rules.redactor.text(value))
-        for name, value in found.items()
-    }
+    def shown(value: bytes) -> Text:
+        return gathering.spilling.bound(rules.redactor.text(value))
+
+    return show_tls(found, shown)
+
+
+# What proxies and servers put where there is nothing to tell.
+_NOTHING = {b"", b"-", b"(null)", b"NONE"}

@@ -7,6 +7,7 @@ from typing import Any
 
 from audit_mw.auditor import Vouched
 from audit_mw.event import RequestHead
+from audit_mw.tls_socket import socket_tls
 from audit_mw.wsgi_peer import find_peer, untouched
 
 __all__ = ["request_head", "vouched"]
@@ -58,10 +59,19 @@ def _field_name(key: str) -> bytes:
 
 
 _TLS = {
-    # As mod_ssl names them, which uWSGI and others took over.
+    # As mod_ssl names them, which others took over; uWSGI has names of its own for the
+    # certificate, and none for the rest. Of several that are there the first counts.
     "tls_version": ("SSL_PROTOCOL", "HTTPS_PROTOCOL"),
     "tls_cipher": ("SSL_CIPHER", "HTTPS_CIPHER"),
-    "client_cert": ("SSL_CLIENT_S_DN", "HTTPS_DN"),
+    "client_cert": (
+        "SSL_CLIENT_CERT",
+        "HTTPS_CLIENT_CERTIFICATE",
+        "HTTPS_CC",
+        "SSL_CLIENT_S_DN",
+        "HTTPS_DN",
+    ),
+    # mod_ssl with SSLVerifyClient optional_no_ca tells of certificates of anybody.
+    "client_verify": ("SSL_CLIENT_VERIFY",),
 }
 
 
@@ -73,16 +83,7 @@ def _tls(environ: Environ) -> dict[str, bytes]:
         if environ.get(name)
     }
 
-    return told or _of_socket(environ.get("gunicorn.socket"))
-
-
-def _of_socket(found: Any) -> dict[str, bytes]:
-    # gunicorn tells nothing of TLS, but hands over the socket.
-    cipher: Any = getattr(found, "cipher", tuple)()
-    if not cipher:
-        return {}
-
-    return {"tls_version": _latin(found.version()), "tls_cipher": _latin(cipher[0])}
+    return told or socket_tls(environ.get("gunicorn.socket"))
 
 
 def vouched(environ: Environ) -> Vouched:

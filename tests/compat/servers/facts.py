@@ -49,13 +49,13 @@ _WSGI: Row = _ASGI | {
 _JOINED: Row = {"lines": "joined by `, `", "cookies": "one, joined by `, `"}
 _TLS: Row = {"tls": "version, cipher"}
 _LOST: Row = {"lost": "1005, SUCCESS"}
-_UVICORN: Row = _ASGI | _LOST
+_UVICORN: Row = _ASGI | _LOST | _TLS
 _GRANIAN: Row = {"versions": "1, 1.1, 2"}
 
 FACTS: dict[str, Row] = {
     "uvicorn": _UVICORN,
     "hypercorn": _ASGI | {"unix": "-", "versions": "1.0, 1.1, 2", "websocket": "1006"},
-    "gunicorn asgi": _ASGI,
+    "gunicorn asgi": _ASGI | _TLS,
     "gunicorn sync": _WSGI | _TLS,
     "gunicorn gthread": _WSGI | _TLS,
     "waitress": _WSGI | _JOINED | {"leaves early": "never called", "tls": "cannot"},
