@@ -6,11 +6,12 @@
 # Rule 2: nothing is left out. What is long, or much, goes to the values stream whole.
 #
 # Other numbers are text: a record holds what was said, to the last digit.
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from audit_mw.event import Text
 from audit_mw.policy.redaction import Redactor
+from audit_mw.policy.remembered import Known
 from audit_mw.spilling import Spilling
 
 __all__ = ["AppDetails", "octets"]
@@ -37,12 +38,12 @@ class AppDetails:
         self,
         redactor: Redactor,
         spilling: Spilling,
-        secrets: Iterable[bytes],
+        secrets: Known,
         encode: Callable[[Mapping[str, object]], bytes],
     ) -> None:
         self._redactor = redactor
         self._spilling = spilling
-        self._secrets = tuple(secrets)
+        self._secrets = secrets
         self._encode = encode
 
     def text(self, said: object) -> Text:

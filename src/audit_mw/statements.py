@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from audit_mw.app_details import AppDetails, octets
 from audit_mw.event import Event, Text
+from audit_mw.policy.remembered import NOTHING, Known
 from audit_mw.rules import Rules
 from audit_mw.spilling import Spilling
 
@@ -75,7 +76,7 @@ class Facts(NamedTuple):
     peer: Text | None = None
     user: str | None = None
     session: str | None = None
-    secrets: tuple[bytes, ...] = ()
+    secrets: Known = NOTHING
 
 
 _NOBODY = Facts()

@@ -15,6 +15,7 @@ from audit_mw.policy.clean import Clean
 from audit_mw.policy.keyring import Keyring
 from audit_mw.policy.names import PASSWORD, TOKEN
 from audit_mw.policy.redaction import Redactor
+from audit_mw.policy.remembered import Known
 
 KEY = b"k" * 32
 KEYRING = Keyring(KEY)
@@ -483,7 +484,7 @@ def test_names_secret(body: bytes, secret: bool) -> None:
 )
 def test_lines(text: str, secrets: list[bytes], expected: str) -> None:
     """In a traceback known secrets go wherever they stand, others to the line's end."""
-    assert expected == shown(REDACTOR.lines(text.encode(), secrets))
+    assert expected == shown(REDACTOR.lines(text.encode(), Known(secrets)))
 
 
 def test_key_in_lines() -> None:
@@ -612,7 +613,7 @@ def test_nothing_raises(text: bytes, name: bytes) -> None:
     REDACTOR.value(None, text, name)
     REDACTOR.name(TOKEN, text)
     list(REDACTOR.secrets(text))
-    REDACTOR.lines(text, [name, text])
+    REDACTOR.lines(text, Known([name, text]))
 
 
 GIVERS = ("password={}", 'pin: "{}"', "<pin>{}</pin>", "('token', '{}')", "--secret {}")
@@ -661,7 +662,7 @@ def test_no_secret_survives(
 def test_no_known_secret_survives(secret: str, at: int) -> None:
     """A secret that is known is in no part that stays, wherever it stood."""
     text = ("x" * 40)[:at] + " " + secret + " " + ("y" * 40)[at:]
-    kept = REDACTOR.lines(text.encode(), [secret.encode()])
+    kept = REDACTOR.lines(text.encode(), Known([secret.encode()]))
 
     assert isinstance(kept, tuple)
     assert not any(secret.encode() in part for part in kept if isinstance(part, bytes))

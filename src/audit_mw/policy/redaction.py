@@ -34,7 +34,7 @@ from audit_mw.policy.names import (
     weak_class,
 )
 from audit_mw.policy.paths import Paths
-from audit_mw.policy.remembered import find_known
+from audit_mw.policy.remembered import NOTHING, Known
 from audit_mw.policy.shapes import Span, compile_shapes, find_shapes
 from audit_mw.wire.query import decode_percent
 
@@ -119,7 +119,7 @@ class Redactor:
         """Return a text with a hole for each secret in it."""
         return self._cut(text, self._find(text))
 
-    def lines(self, text: bytes, secrets: Iterable[bytes] = ()) -> Text:
+    def lines(self, text: bytes, secrets: Known = NOTHING) -> Text:
         """
         Return a text of lines of ours, such as a traceback, with holes.
 
@@ -130,7 +130,7 @@ class Redactor:
         return self._lines(text, secrets, b'  File "')
 
     def said(
-        self, text: bytes, secrets: Iterable[bytes] = (), *, is_url: bool = False
+        self, text: bytes, secrets: Known = NOTHING, *, is_url: bool = False
     ) -> Text:
         """Return a text of the application's, with holes, as `lines` does."""
         spans = self._paths.in_url(text) if is_url else []
@@ -140,12 +140,12 @@ class Redactor:
     def _lines(
         self,
         text: bytes,
-        secrets: Iterable[bytes],
+        secrets: Known,
         clean: bytes,
         known: Iterable[Span] = (),
     ) -> Text:
         # A key in armour spans lines.
-        spans = [*known, *find_shapes(text, self._shapes), *find_known(text, secrets)]
+        spans = [*known, *find_shapes(text, self._shapes), *secrets.find(text)]
         start = 0
         for line in text.split(b"\n"):
             if not line.startswith(clean):

@@ -16,7 +16,7 @@ from audit_mw.policy.names import PASSWORD
 from audit_mw.policy.shapes import Span
 from audit_mw.wire.query import decode_percent, encode_plain
 
-__all__ = ["find_known"]
+__all__ = ["NOTHING", "Known"]
 
 _SHORT = 3  # a secret no longer must not eat that letter everywhere
 _GRAM = 12  # bytes of a long secret that are a leak by themselves
@@ -24,14 +24,26 @@ _GRAMMED = 1 << 16  # bytes of secrets, in all, that are looked for in parts
 _SPELT = 1 << 16  # and in all spellings
 
 
-def find_known(text: bytes, secrets: Iterable[bytes]) -> Iterator[Span]:
-    """Yield where `text` has one of `secrets`, however spelt, or a good part of it."""
-    known = set(_spellings(secrets))
-    lower = text.lower()
-    for spelt in known:
-        for start in _places(lower, spelt.lower()):
-            yield Span(start, start + len(spelt), PASSWORD)
-    yield from _find_grams(text, known)
+class Known:
+    """
+    Secrets that are looked for in one text after the other.
+
+    Args:
+        secrets: the values that were withheld.
+    """
+
+    def __init__(self, secrets: Iterable[bytes]) -> None:
+        spelt = set(_spellings(secrets))
+        self._spelt = [(each.lower(), len(each)) for each in spelt]
+        self._grams = _grams_of(spelt)
+
+    def find(self, text: bytes) -> Iterator[Span]:
+        """Yield where `text` has one of them, however spelt, or a good part of it."""
+        lower = text.lower()
+        for spelt, length in self._spelt:
+            for start in _places(lower, spelt):
+                yield Span(start, start + length, PASSWORD)
+        yield from _find_grams(text, self._grams)
 
 
 def _places(text: bytes, spelt: bytes) -> Iterator[int]:
@@ -95,13 +107,18 @@ def _in_base64(secret: bytes) -> Iterator[bytes]:
             yield coded[(0, 2, 3)[place] :].rstrip(b"=")[:-1]
 
 
-def _find_grams(text: bytes, known: Iterable[bytes]) -> Iterator[Span]:
+def _grams_of(known: Iterable[bytes]) -> set[bytes]:
     grams: set[bytes] = set()
     room = _GRAMMED
     for spelt in known:
         taken = spelt[:room]
         room -= len(taken)
         grams.update(taken[at : at + _GRAM] for at in range(len(taken) - _GRAM + 1))
+
+    return grams
+
+
+def _find_grams(text: bytes, grams: set[bytes]) -> Iterator[Span]:
     start = end = -1
     for at in range(len(text) - _GRAM + 1 if grams else 0):
         if text[at : at + _GRAM] in grams:
@@ -112,3 +129,6 @@ def _find_grams(text: bytes, known: Iterable[bytes]) -> Iterator[Span]:
             end = at + _GRAM
     if end > start >= 0:
         yield Span(start, end, PASSWORD)
+
+
+NOTHING = Known(())
