@@ -1,9 +1,16 @@
 # make demo: both examples on real servers, attacked over real sockets.
 #
-# It starts uvicorn and gunicorn on loopback, sends what attackers send, byte for byte,
-# and prints the lines that the trail has of it. What must hold is checked, too: where
-# the trail does not give back exactly what was sent, the demo fails.
+# It starts uvicorn and gunicorn on loopback and lets Alice log in, look at somebody
+# else's account, overdraw her own and crash the bank; then it sends what attackers
+# send, byte for byte. It prints the lines that the trail has of it, and joins all that
+# one session did by one command.
+#
+# What must hold is checked, too: where a line is missing, or the trail does not give
+# back exactly what was sent, the demo fails.
+#
+# (Longer than 250 lines, since half of it are the tables of what is sent.)
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +22,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from click.testing import CliRunner
+
+from audit_mw.cli import main as tool
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
@@ -32,12 +43,16 @@ class Attack:
     param: str = ""
     exact: bytes = b""
     nth: int = 1
+    by_alice: bool = False
+    records: int = 1  # in the request stream
 
-    def request(self) -> bytes:
+    def request(self, session: bytes) -> bytes:
         """Return the bytes that go over the socket."""
         method = b"POST" if self.body else b"GET"
         lines = [method + b" " + self.target + b" HTTP/1.1", b"Host: bank.example"]
         lines += self.fields
+        if self.by_alice:
+            lines.append(b"Cookie: sessionid=" + session)
         if self.body:
             lines += b"Content-Type: " + FORM, b"Content-Length: %d" % len(self.body)
 
@@ -104,12 +119,49 @@ ATTACKS = (
     ),
 )
 
+TRANSFER = b"from=22051101&to=22051102&amount=9999"
 STORY = (
     Attack("a wrong password", b"/login", b"user=alice&password=hunter2"),
+    Attack("no password", b"/login", b"user=alice&password="),
     Attack("the right one", b"/login", b"user=alice&password=correct+horse"),
-    Attack("a crash", b"/crash"),
+    Attack(
+        "her balance in dollars, by the service of rates",
+        b"/accounts/22051101?currency=USD",
+        by_alice=True,
+        records=2,
+    ),
+    Attack("somebody else's account", b"/accounts/22051102", by_alice=True),
+    Attack("more money than she has", b"/transfer", TRANSFER, by_alice=True),
+    Attack("a crash", b"/crash", by_alice=True),
+    Attack("the logout", b"/logout", b"bye=1", by_alice=True),
     Attack("a token in a path", b"/search;jsessionid=0123456789abcdef?q=x"),
 )
+# What the other streams say of it, and what the session did, in the order of time.
+SAID = {
+    "session": (
+        "authn_login_fail FAILURE",
+        "authn_login_fail ATTEMPT",
+        "authn_login_success SUCCESS",
+        "session_expired SUCCESS",
+    ),
+    "security": ("authz_fail FAILURE",),
+    "error": ("error FAILURE",),
+    "fault": ("request ERROR",),
+}
+SESSION = """\
+request request SUCCESS /login 200
+session authn_login_success SUCCESS - -
+request request SUCCESS /accounts/22051101 200
+request call SUCCESS - -
+request request FAILURE /accounts/22051102 403
+security authz_fail FAILURE - -
+request request FAILURE /transfer 422
+error error FAILURE - -
+request request ERROR /crash 500
+fault request ERROR - -
+request request SUCCESS /logout 204
+session session_expired SUCCESS - -
+""".splitlines()
 
 
 def free_port() -> int:
@@ -166,20 +218,24 @@ def wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
 
 
 def send(port: int, request: bytes) -> bytes:
-    """Send a request and return the status line of the answer."""
+    """Send a request and return the head of the answer."""
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
         connection.sendall(request)
         answer = b""
         while chunk := connection.recv(65_536):
             answer += chunk
 
-    return answer.partition(b"\r\n")[0]
+    return answer.partition(b"\r\n\r\n")[0]
 
 
-def audit_mw(*arguments: str) -> bytes:
-    """Run the command line tool and return what it prints."""
-    command = [str(BIN / "audit-mw"), *arguments]
-    return subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603
+def audit_mw(*arguments: str, told: bytes = b"") -> bytes:
+    """Run the command line tool, tell it something, and return what it prints."""
+    # In this process: one of its own for each of some fifty would take most of it.
+    done = CliRunner().invoke(tool, arguments, input=told, catch_exceptions=False)
+    if done.exit_code:
+        raise SystemExit(f"audit-mw {' '.join(arguments)}: {done.output}")
+
+    return done.stdout_bytes
 
 
 def segment(trail: Path, stream: str) -> Path:
@@ -222,26 +278,73 @@ def check(attack: Attack, trail: Path, line: bytes) -> None:
 
 def show(name: str, trail: Path, port: int) -> None:
     """Send everything to one server and print what it left in the trail."""
-    for number, attack in enumerate((*STORY, *ATTACKS), 1):
-        status = send(port, attack.request()).decode("latin-1")
-        line = lines(trail, "request", number)[-1]
+    session, expected = b"", 0
+    for attack in (*STORY, *ATTACKS):
+        head = send(port, attack.request(session))
+        session = session or b"".join(re.findall(rb"sessionid=([^;\s]+)", head)[:1])
+        expected += attack.records
+        line = lines(trail, "request", expected)[-1]
+        status = head.partition(b"\r\n")[0].decode("latin-1")
         print(f"\n--- {name}: {attack.title}  ->  {status}\n{shown(line)}")
         check(attack, trail, line)
-    sent, kept = len(STORY) + len(ATTACKS), lines(trail, "request")
-    clients = {line.split(b"\t")[9] for line in kept}
-    torn = [line for line in kept if line.count(b"\t") != 24]
-    if (trail / "fault").exists():  # Flask answers for its exceptions itself
-        print(f"\n--- {name}: the crash, in the fault stream")
-        print(shown(lines(trail, "fault")[-1]))
+    show_streams(name, trail)
+    show_session(name, trail, session)
     print(f"\n--- {name}: the login that failed, as people read it")
     print(audit_mw("tail", "-n", "999", str(trail)).decode().partition("\n20")[0])
-    print(f"\n{name}: {sent} requests, {len(kept)} records, {len(torn)} torn, ", end="")
+    judge(name, trail, expected, session)
+
+
+def show_streams(name: str, trail: Path) -> None:
+    """Print what the bank said of all this, by stream; fail where it is not there."""
+    for stream, expected in SAID.items():
+        # What was found in the attacks is in the security stream, too.
+        found = lines(trail, stream, len(expected))
+        said = {kind_of(line): line for line in reversed(found)}
+        print(f"\n--- {name}: the stream {stream}")
+        for kind in expected:
+            if kind not in said:
+                raise SystemExit(f"the stream {stream} has no {kind}: {list(said)}")
+            print(shown(said[kind]))
+
+
+def kind_of(line: bytes) -> str:
+    """Return type and outcome of a record."""
+    return b" ".join(line.split(b"\t")[5:7]).decode("ascii")
+
+
+def show_session(name: str, trail: Path, session: bytes) -> None:
+    """Print all that one session did, by one command; fail where something is not."""
+    digest = audit_mw("digest", "--trail", str(trail), told=session).decode().strip()
+    command = (
+        f"grep -hF {digest} {trail}/*/*.log | cut -f 2,4,6,7,12,15,17 | LC_ALL=C sort"
+    )
+    print(f"\n--- {name}: all that Alice's session did\n$ {command}")
+    joined = subprocess.run(  # noqa: S603 - the command stands above
+        ["/bin/sh", "-c", command], check=True, capture_output=True, text=True
+    ).stdout
+    print(joined, end="")
+    rows = [row.split("\t") for row in joined.splitlines()]
+    if [" ".join([*row[1:4], *row[5:]]) for row in rows] != SESSION:
+        raise SystemExit("that is not what the session did")
+    if {row[4] for row in rows} != {"alice"}:
+        raise SystemExit("somebody else did some of it")
+
+
+def judge(name: str, trail: Path, expected: int, session: bytes) -> None:
+    """Fail unless every request is on record, whole, and no secret is."""
+    sent, kept = len(STORY) + len(ATTACKS), lines(trail, "request")
+    clients = {line.split(b"\t")[9] for line in kept}
+    requests = sum(line.split(b"\t")[5] == b"request" for line in kept)
+    torn = [line for line in kept if line.count(b"\t") != 24]
+    print(f"\n{name}: {sent} requests, {requests} records, {len(torn)} torn, ", end="")
     print(f"clients {clients}")
     secrets = (b"hunter2", b"correct horse", b"correct+horse", b"0123456789abcdef")
     files = [path.read_bytes() for path in trail.rglob("*.log")]
-    leaked = [secret for secret in secrets for data in files if secret in data]
-    if len(kept) != sent or torn or clients != {b"127.0.0.1"} or leaked:
+    leaked = [s for s in (*secrets, session) for data in files if s in data]
+    if (len(kept), requests) != (expected, sent) or torn or leaked:
         raise SystemExit("that is not what a trail must look like")
+    if clients != {b"127.0.0.1"}:
+        raise SystemExit("somebody else's address is on record")
 
 
 def main() -> None:

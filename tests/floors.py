@@ -48,11 +48,11 @@ FLOORS = (
         "integrations",
         "integrations serve",
         "integrations edges voice vocabulary",
-        "importlib",
+        "importlib django flask flask_login werkzeug",
     ),
     Floor(
         "edges",
-        "middleware asgi* wsgi* health_endpoint",
+        "middleware asgi* wsgi* tls_socket health_endpoint",
         "edges auditor current health_report vocabulary",
     ),
     Floor(
@@ -68,8 +68,8 @@ FLOORS = (
     ),
     Floor(
         "exchange",
-        "app_details body_params exchange gathering head_lines rules said spilling "
-        "statements websocket",
+        "alarms app_details body_params exchange gathering head_lines rules said "
+        "sightings spilling statements tls_facts websocket",
         "exchange policy wire vocabulary",
     ),
     Floor("policy", "policy", "policy wire vocabulary"),
@@ -82,7 +82,7 @@ FLOORS = (
         "trail.adoption vocabulary",
         "click",
     ),
-    Floor("upkeep", "upkeep", "upkeep composer trail vocabulary"),
+    Floor("upkeep", "upkeep", "upkeep composer policy trail vocabulary"),
     Floor("trail", "trail", "trail vocabulary", "orjson xxhash zstandard compression"),
     Floor(
         "vocabulary",

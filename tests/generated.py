@@ -246,11 +246,13 @@ def call_sample() -> str:
 
 def debug_sample() -> str:
     """Show a record of the application's own logging."""
-    details = {
-        "reason": b"3 offers found",
-        "app": {"logger": b"bank.offers", "level": b"DEBUG", "at": b"offers.py:41"},
+    app = {
+        "message": b"3 offers found",
+        "logger": b"bank.offers",
+        "level": b"DEBUG",
+        "place": b"offers.py:41",
     }
-    return _said(1, "debug", "log", "SUCCESS", details=details)
+    return _said(1, "debug", "log", "SUCCESS", details={"app": app})
 
 
 def automatic_sample() -> str:

@@ -6,7 +6,7 @@ from tests.generated import ROOT
 
 
 def test_demo() -> None:
-    """`make demo` serves, attacks and finds every request on record, exactly."""
+    """`make demo` serves, attacks, and finds all of it on record, exactly."""
     demo = subprocess.run(
         [sys.executable, "examples/demo.py"],
         cwd=ROOT,
@@ -17,6 +17,10 @@ def test_demo() -> None:
     )
 
     assert demo.returncode == 0, demo.stdout[-3000:] + demo.stderr[-3000:]
-    assert "uvicorn: 23 requests, 23 records, 0 torn" in demo.stdout
-    assert "gunicorn: 23 requests, 23 records, 0 torn" in demo.stdout
+    for server in ("uvicorn", "gunicorn"):
+        assert f"{server}: 28 requests, 28 records, 0 torn" in demo.stdout
+        # The session joined by the one command, its first line and its last.
+        assert f"--- {server}: all that Alice's session did\n$ grep" in demo.stdout
+    assert demo.stdout.count("\tsession\tauthn_login_success\tSUCCESS\talice") == 2
+    assert demo.stdout.count("\tsession\tsession_expired\tSUCCESS\talice") == 2
     assert '["query","password",{"len":6,"class":"password"}]' in demo.stdout

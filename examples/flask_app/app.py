@@ -1,12 +1,13 @@
 # A small bank on Flask, with an audit trail.
 #
-# The last line is all that the trail takes. The application knows nothing of it; it
-# puts the logged-in user into REMOTE_USER, as WSGI has it.
+# The last line is all that the trail takes. `listen` has the endpoint, crashes and
+# aborts on record; what only a bank can know it says itself, with `audit_mw`.
 import hashlib
 import hmac
 import re
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,9 +15,13 @@ from typing import Any
 
 from flask import Flask, Response, abort, current_app, jsonify, request
 
+import audit_mw
 from audit_mw import AuditMiddleware
+from audit_mw.integrations.flask import listen
 
 CURRENCY = "EUR"
+RATES = {"USD": Decimal("1.10"), "SEK": Decimal("11.00")}
+ROLES = ("customer",)
 AMOUNT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,2})?")
 
 
@@ -54,13 +59,14 @@ class Bank:
             "bob": _customer("bob", "22051102", "75.50", "battery staple"),
         }
 
-    def login(self, name: str, password: str) -> str | None:
-        """Return a new session id, or None."""
+    def login(self, name: str, password: str, before: str) -> str | None:
+        """Return a new session id in the place of the one before, or None."""
         customer = self.customers.get(name, self.nobody)
         # Hashed for nobody as well: the time must not tell which names exist.
         hashed = _hashed(password, customer.salt)
         if not hmac.compare_digest(hashed, customer.password):
             return None
+        self.sessions.pop(before, None)
         session = secrets.token_urlsafe(24)
         self.sessions[session] = name
 
@@ -86,7 +92,8 @@ def who() -> Customer:
     name = bank.sessions.get(request.cookies.get("sessionid", ""))
     if name is None:
         abort(401, "log in first")
-    request.environ["REMOTE_USER"] = name
+    if here := audit_mw.current():
+        here.user, here.roles = name, ROLES
 
     return bank.customers[name]
 
@@ -101,13 +108,37 @@ def amount_of(text: object) -> Decimal:
     return Decimal(text)
 
 
+def rate_of(currency: str) -> Decimal | None:
+    """Ask the service of rates, which a table stands for here."""
+    began, rate = time.monotonic(), RATES.get(currency)
+    audit_mw.call(
+        f"http://rates.example/{CURRENCY}/{currency}",
+        outcome="FAILURE" if rate is None else "SUCCESS",
+        reason="no such currency" if rate is None else None,
+        rows=0 if rate is None else 1,
+        micros=round((time.monotonic() - began) * 1e6),
+    )
+
+    return rate
+
+
+def refused(message: str, status: int) -> Response:
+    """Return an answer that says why; what of it is on record was said before."""
+    answer = jsonify(error=message)
+    answer.status_code = status
+
+    return answer
+
+
 def login() -> Response:
     """Log in with a form of user and password."""
     name = request.form.get("user", "")
-    session = the_bank().login(name, request.form.get("password", ""))
+    before = request.cookies.get("sessionid", "")
+    session = the_bank().login(name, request.form.get("password", ""), before)
     if session is None:
+        audit_mw.login(name, outcome="FAILURE", reason="wrong name or password")
         abort(401, "wrong name or password")
-    request.environ["REMOTE_USER"] = name
+    audit_mw.login(name, session=session, roles=ROLES)
     answer = jsonify(user=name)
     answer.set_cookie("sessionid", session, httponly=True, samesite="Lax")
 
@@ -116,7 +147,9 @@ def login() -> Response:
 
 def logout() -> tuple[str, int]:
     """Forget the session."""
-    the_bank().sessions.pop(request.cookies.get("sessionid", ""), None)
+    name = the_bank().sessions.pop(request.cookies.get("sessionid", ""), None)
+    if name is not None:
+        audit_mw.logout(name)
 
     return "", 204
 
@@ -126,6 +159,8 @@ def search() -> Response:
     wanted = request.values.getlist("user_id")
     part = request.args.get("q", "").lower()
     found = [name for name in the_bank().customers if part in name]
+    if here := audit_mw.current():
+        here.rows = len(found)
 
     return jsonify(found=found, user_id=wanted)
 
@@ -137,16 +172,21 @@ def transfer() -> Response:
     if not isinstance(order, dict):
         abort(400, "send a JSON object")
     if order.get("from") != me.number:
-        abort(403, "not your account")
+        audit_mw.security("authz_fail", account=str(order.get("from")))
+        return refused("not your account", 403)
     amount = amount_of(order.get("amount"))
     other = the_bank().by_number(str(order.get("to")))
     if other is None or other is me:
         abort(404, "no such account to send to")
     with the_bank().lock:
         if amount > me.balance:
-            abort(422, "insufficient funds")
+            audit_mw.error("insufficient funds", account=me.number, amount=amount)
+            return refused("insufficient funds", 422)
         me.balance -= amount
         other.balance += amount
+    if here := audit_mw.current():
+        here.action = "accounts.transfer"
+        here.note(order=secrets.token_hex(4), balance=me.balance)
 
     return jsonify(balance=str(me.balance))
 
@@ -155,9 +195,15 @@ def account(number: str) -> Response:
     """Show an account to its owner."""
     me = who()
     if number != me.number:
-        abort(403, "not your account")
+        audit_mw.security("authz_fail", account=number)
+        return refused("not your account", 403)
+    currency = request.args.get("currency", CURRENCY)
+    rate = Decimal(1) if currency == CURRENCY else rate_of(currency)
+    if rate is None:
+        abort(404, "no such currency")
+    balance = (me.balance * rate).quantize(Decimal("0.01"))
 
-    return jsonify(number=number, balance=str(me.balance), currency=CURRENCY)
+    return jsonify(number=number, balance=str(balance), currency=currency)
 
 
 def profile() -> Response:
@@ -190,11 +236,14 @@ def statement() -> Response:
             yield f"2026-11-0{day},card payment,-{day}.00\n"
         yield f"2026-11-06,balance,{me.balance}\n"
 
+    if here := audit_mw.current():
+        here.rows = 6
     return Response(lines(), mimetype="text/csv")
 
 
 def crash() -> Response:
     """Fail, to show what the trail says then."""
+    who()
     raise RuntimeError("the ledger does not add up")
 
 
@@ -223,6 +272,7 @@ def make_app() -> Flask:
     app.extensions["bank"] = Bank()
     for path, view, methods in ROUTES:
         app.add_url_rule(path, view_func=view, methods=methods)
+    listen(app)
 
     return app
 

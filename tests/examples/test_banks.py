@@ -212,6 +212,7 @@ def test_statement(bank: Bank) -> None:
 
 def test_crash(bank: Bank) -> None:
     """A crash is an error on record."""
+    bank.login()
     bank.send("GET", "/crash")
 
     assert (bank.events()[-1].status, bank.events()[-1].outcome) == (500, "ERROR")
@@ -227,14 +228,121 @@ def test_logout(bank: Bank) -> None:
     assert bank.send("GET", "/health") == (200, {"status": "ok"})
 
 
-def test_crash_in_fault_stream(tmp_path: Path) -> None:
-    """An exception that leaves the application is in the fault stream."""
-    app = AuditMiddleware(make_fastapi(), trail=str(tmp_path), service="bank")
-    client = TestClient(app, raise_server_exceptions=False)
-    client.get("/crash")
-    [fault] = read_trail(tmp_path, "fault")
+def test_login_said(bank: Bank) -> None:
+    """Each attempt to log in has a record of its own, joined by the event id."""
+    for password in ("hunter2", ""):
+        bank.send("POST", "/login", data={"user": "alice", "password": password})
+    bank.login()
+    said = bank.events("session")
+
+    assert [(event.type, event.outcome, event.user) for event in said] == [
+        ("authn_login_fail", "FAILURE", b"alice"),
+        ("authn_login_fail", "ATTEMPT", b"alice"),
+        ("authn_login_success", "SUCCESS", b"alice"),
+    ]
+    assert said[0].details["reason"] == b"wrong name or password"
+    assert said[2].details["roles"] == [b"customer"]
+    assert [event.event for event in said] == [
+        event.event for event in bank.events() if event.path == b"/login"
+    ]
+
+
+def test_rotation(bank: Bank) -> None:
+    """A new login ends the session before; the record has both digests."""
+    for _ in range(2):
+        bank.login()
+    first, second = bank.events("session")
+
+    assert first.session is not None
+    assert second.details["session_before"] == first.session.encode()
+    assert second.session != first.session
+    assert bank.events()[-1].session == second.session
+
+
+def test_who_and_what(bank: Bank) -> None:
+    """A request has user, roles, rows and action, and what the bank adds of its own."""
+    bank.login()
+    bank.send("GET", "/search?q=b")
+    order = {"from": "22051101", "to": BOB, "amount": "12.50"}
+    bank.send("POST", "/transfer", json=order)
+    _, search, transfer = bank.events()
+    noted = transfer.details["app"]
+
+    assert search.rows == 1
+    assert str(search.action).strip("b'/") == "search"
+    assert (transfer.user, transfer.action) == (b"alice", b"accounts.transfer")
+    assert transfer.details["roles"] == [b"customer"]
+    assert isinstance(noted, dict)
+    assert noted["balance"] == b"237.50"
+    assert len(noted["order"]) == 8
+
+
+@pytest.mark.parametrize("way", ["account", "transfer"])
+def test_other_account_said(bank: Bank, way: str) -> None:
+    """A reach for somebody else's account is told to the security officer, once."""
+    bank.login()
+    if way == "account":
+        bank.send("GET", f"/accounts/{BOB}")
+    else:
+        bank.send("POST", "/transfer", json={"from": BOB, "amount": "1"})
+    (said,) = bank.events("security")
+
+    assert (said.type, said.outcome, said.user) == ("authz_fail", "FAILURE", b"alice")
+    assert said.details["app"] == {"account": BOB.encode()}
+    assert said.event == bank.events()[-1].event
+
+
+def test_insufficient_funds(bank: Bank) -> None:
+    """What the user is shown is in the error stream, once."""
+    bank.login()
+    order = {"from": "22051101", "to": BOB, "amount": "9999"}
+    bank.send("POST", "/transfer", json=order)
+    (said,) = bank.events("error")
+
+    assert (said.type, said.outcome) == ("error", "FAILURE")
+    assert said.details["reason"] == b"insufficient funds"
+    assert said.details["app"] == {"account": b"22051101", "amount": b"9999"}
+
+
+@pytest.mark.parametrize(
+    ("currency", "answer", "outcome"),
+    [("USD", (200, "275.00"), "SUCCESS"), ("XXX", (404, None), "FAILURE")],
+)
+def test_rates(
+    bank: Bank, currency: str, answer: tuple[int, str | None], outcome: str
+) -> None:
+    """A use of the service of rates is on record, whatever came of it."""
+    bank.login()
+    status, got = bank.send("GET", f"/accounts/22051101?currency={currency}")
+    balance = got["balance"] if status == 200 else None
+    *_, call, request = bank.events()
+
+    assert (status, balance) == answer
+    assert (call.type, call.outcome) == ("call", outcome)
+    assert call.action == f"http://rates.example/EUR/{currency}".encode()
+    assert call.event == request.event
+
+
+def test_logout_said(bank: Bank) -> None:
+    """A logout ends the session that the login began; one of nobody is none."""
+    bank.login()
+    bank.send("POST", "/logout")
+    bank.send("POST", "/logout")
+    login, logout = bank.events("session")
+
+    assert (logout.type, logout.user) == ("session_expired", b"alice")
+    assert logout.details["reason"] == b"logout"
+    assert logout.session == login.session
+
+
+def test_crash_in_fault_stream(bank: Bank) -> None:
+    """A crash is in the fault stream, with its traceback and the event id."""
+    bank.login()
+    bank.send("GET", "/crash")
+    (fault,) = bank.events("fault")
     traceback = fault.details["traceback"]
 
+    assert (fault.event, fault.user) == (bank.events()[-1].event, b"alice")
     assert isinstance(traceback, bytes)
     assert traceback.endswith(b"RuntimeError: the ledger does not add up\n")
 

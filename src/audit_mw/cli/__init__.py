@@ -6,7 +6,9 @@ import click
 
 from audit_mw.cli.close import close
 from audit_mw.cli.decode import decode
+from audit_mw.cli.digest import digest
 from audit_mw.cli.expire import expire
+from audit_mw.cli.mark import mark
 from audit_mw.cli.recover import recover
 from audit_mw.cli.tail import tail
 from audit_mw.cli.verify import verify
@@ -20,5 +22,5 @@ def main() -> None:
     """Read an audit trail, check it, and keep it."""
 
 
-for _command in (tail, decode, verify, recover, close, expire):
+for _command in (tail, decode, digest, verify, recover, close, expire, mark):
     main.add_command(_command)

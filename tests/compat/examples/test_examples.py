@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,8 @@ class Example:
         """Return the line of an event as the README shows it."""
         moved_back = {str(ours): port for port, ours in self.ports.items()}
         shown = as_shown(event, moved_back)
+        if event.micros is None:
+            shown = replace(shown, micros=None)
 
         return finish_line(draft_event(shown), number).decode().rstrip("\n")
 
@@ -136,10 +139,13 @@ def test_alone(example: Example, servers: ExitStack) -> None:
     servers.callback(server.end)
     example.type(example.block("curl -c jar"))
     events = example.awaited(3)
-    line, _ = _lines(example)
+    (said,) = read_trail(example.directory / "audit-trail", "security")
+    line, security, _ = _lines(example)
 
     assert example.block("make ") == f"make serve-{example.name}\n"
     assert differences(example.line(events[1], 2), line) == []
+    assert differences(example.line(said, 1), security) == []
+    assert said.event == events[1].event
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "uvicorn"])
@@ -149,7 +155,7 @@ def test_behind_nginx(example: Example, server: str, servers: ExitStack) -> None
         servers.callback(example.served_by(example.block(beginning)).end)
     example.type(example.block("curl --interface"))
     (event,) = example.awaited(1)
-    _, line = _lines(example)
+    *_, line = _lines(example)
     told = differences(example.line(event, 1), line)
 
     assert event.client == b"127.0.0.5"
