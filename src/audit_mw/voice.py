@@ -392,3 +392,29 @@ def _say_outside(said: Statement) -> None:
         responsible=said.responsible or trail.auditor.config.responsible,
     )
     trail.auditor.say(automatic)
+
+
+def log(
+    stream: str,
+    details: dict[str, object],
+    *,
+    outcome: str,
+    error: BaseException | None = None,
+    traceback: str | None = None,
+) -> None:
+    # For integrations.logging. Of one exception in one exchange there is one fault;
+    # what is logged of it later is an error, which has its name.
+    found = current()
+    said = Statement(
+        stream=stream, type="log", outcome=outcome, traceback=traceback, app=details
+    )
+    if error is not None:
+        fault = fault_of(error, "log")
+        trace = f"{fault.traceback}{traceback or ''}"  # with a stack, if it has one
+        said = replace(said, reason=fault.reason, traceback=trace)
+    if found is None:
+        _say_outside(said)
+        return
+    if stream == "fault" and error is not None and not found.recorder.tells(error):
+        said = replace(said, stream="error", traceback=None)
+    found.recorder.say(said)

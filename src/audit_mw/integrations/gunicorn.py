@@ -17,9 +17,16 @@ from typing import Any
 
 from audit_mw.config import Config
 from audit_mw.errors import ConfigError
-from audit_mw.integrations import gunicorn_worker
+from audit_mw.integrations import gunicorn_arbiter, gunicorn_worker
 
-__all__ = ["on_reload", "post_worker_init", "when_ready", "worker_exit"]
+__all__ = [
+    "child_exit",
+    "on_reload",
+    "post_worker_init",
+    "pre_exec",
+    "when_ready",
+    "worker_exit",
+]
 
 VARIABLE = "AUDIT_MW_GUNICORN_CONFIG"
 _USUAL = "gunicorn.conf.py"  # what gunicorn reads when it is given none
@@ -73,9 +80,22 @@ def when_ready(server: Any) -> None:
 
 
 def on_reload(server: Any) -> None:
-    """Let the next SIGHUP read it again, too."""
+    """Put a reload on record, and let the next SIGHUP read it again, too."""
     _forget()
+    gunicorn_arbiter.on_reload(server)
     _then_theirs("on_reload", server)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Put on record that a worker was ended, if it was since it did not answer."""
+    gunicorn_arbiter.child_exit(server, worker)
+    _then_theirs("child_exit", server, worker)
+
+
+def pre_exec(server: Any) -> None:
+    """Put on record that a second server is started, to take over."""
+    gunicorn_arbiter.pre_exec(server)
+    _then_theirs("pre_exec", server)
 
 
 def _forget() -> None:

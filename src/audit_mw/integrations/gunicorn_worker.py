@@ -5,11 +5,13 @@ The hooks of gunicorn that audit what a worker serves, for a configuration of yo
     from audit_mw.integrations.gunicorn_worker import post_worker_init, worker_exit
 """
 
+from contextlib import suppress
 from typing import Any
 
 from audit_mw.asgi import AsgiAuditMiddleware
-from audit_mw.errors import ConfigError
+from audit_mw.errors import AuditError, ConfigError
 from audit_mw.integrations.application import audited
+from audit_mw.outside import find_trail
 from audit_mw.wsgi import WsgiAuditMiddleware
 
 __all__ = ["post_worker_init", "worker_exit"]
@@ -17,7 +19,10 @@ __all__ = ["post_worker_init", "worker_exit"]
 
 def post_worker_init(worker: Any) -> None:
     """
-    Put the trail around the application that a worker has just loaded.
+    Put the trail around the application that a worker has just loaded, and open it.
+
+    So `sys_startup` tells when the worker began, and a worker that dies before its
+    first request has a journal that tells of it.
 
     Raises:
         ConfigError: an option is wrong, the interface of the application cannot be
@@ -29,6 +34,10 @@ def post_worker_init(worker: Any) -> None:
     application = audited(getattr(worker, place), named)
     _check(worker, application, named)
     setattr(worker, place, application)
+    # A trail that cannot be opened yet may be once a request comes; that is refused
+    # else. And where the application has several, each opens with its first request.
+    with suppress(AuditError):
+        find_trail().auditor.open()
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from audit_mw.config import Config
+from audit_mw.config import CONSOLES, Config
 from audit_mw.event import Event
 from audit_mw.ids import EventIds
 from audit_mw.system_notes import SystemNotes
@@ -49,6 +49,11 @@ class SystemRecords:
     def __exit__(self, *_exception: object) -> None:
         if self._writer is not None:
             self._writer.close()
+
+    @property
+    def config(self) -> Config:
+        """The options that hold for the trail."""
+        return self._config
 
     @property
     def journals(self) -> Path:
@@ -107,9 +112,12 @@ class _Notes(SystemNotes):
     def make(
         self, instance: str, kind: str, outcome: str, details: dict[str, object]
     ) -> Event:
-        by: dict[str, object] = {"app": {"by": _who()}}
+        app: dict[str, object] = {"by": _who()}
+        said = details.get("app")
+        if isinstance(said, Mapping):
+            app = {**said, **app}
 
-        return super().make(instance, kind, outcome, details | by)
+        return super().make(instance, kind, outcome, details | {"app": app})
 
 
 def _make_writer(config: Config, notes: _Notes) -> Writer:
@@ -126,7 +134,8 @@ def _service(config: Config) -> str:
 def _config_of(trail: Path, journals: Path | None) -> Config:
     # Records of upkeep go where those of the service do, whatever environment it has.
     directory = None if journals is None else str(journals.absolute())
-    config = Config.load({"trail": str(trail.absolute()), "journal_dir": directory})
+    where = str(trail) if str(trail) in CONSOLES else str(trail.absolute())
+    config = Config.load({"trail": where, "journal_dir": directory})
     newest = segments(trail, "system")[-1:]
     if newest and "T" in newest[0].name:
         config = replace(config, rotate="hour")
