@@ -258,7 +258,7 @@ def test_picture() -> None:
     assert "| policy (policy/) " in house
     assert "|   auditor, ids, recorder " in house
     assert "|-->| trail (trail/) " in house
-    assert "| vocabulary | errors, option_readers | - | event |\n" in table
+    assert "| vocabulary | errors, event_types, option_readers | - | event |\n" in table
     assert "| wire | wire | werkzeug.datastructures, werkzeug.sansio | all |\n" in table
 
 
