@@ -39,9 +39,14 @@ from audit_mw.option_readers import (
     read_word,
 )
 
-__all__ = ["Config", "option_rows"]
+__all__ = ["CONSOLES", "Config", "option_rows"]
+
+CONSOLES = ("stdout", "stderr")  # as a trail: not directories of these names
 
 PREFIX = "AUDIT_MW_"
+# A record of a trail of files, and of one on the console: collectors split its lines
+# beyond 16 KiB.
+_RECORD, _CONSOLE_RECORD = (32 << 10, 1 << 20), (8 << 10, 12 << 10)
 _COUNTS = {"max_params", "max_slots"}  # shown as numbers; other numbers are sizes
 # These name the application and files; they are no options.
 RESERVED = {"AUDIT_MW_APP", "AUDIT_MW_CONFIG", "AUDIT_MW_GUNICORN_CONFIG"}
@@ -68,7 +73,9 @@ class Config:
         one_of("auto", "asgi", "wsgi"),
         "`asgi` or `wsgi`; `auto` counts the parameters that the app requires",
     )
-    trail: str = _option("audit-trail", read_path, "directory of the trail")
+    trail: str = _option(
+        "audit-trail", read_path, "directory of the trail; or `stdout`, `stderr`"
+    )
     service: str | None = _option(
         None,
         read_word,
@@ -179,7 +186,9 @@ class Config:
         1000, count(1, 1_000_000), "params in one record; the rest is spilled"
     )
     max_record: int = _option(
-        64 << 10, count(32 << 10, 1 << 20), "bytes of one record; the rest is spilled"
+        64 << 10,
+        count(_CONSOLE_RECORD[0], _RECORD[1]),
+        "bytes of one record, on a console 12KiB at most; the rest is spilled",
     )
     max_slots: int = _option(
         1 << 16,
@@ -227,7 +236,22 @@ class Config:
                 if value is not None:
                     given[name] = (value, _place(name, where))
 
-        return cls(**{name: _read(cls, name, *said) for name, said in given.items()})
+        options = {name: _read(cls, name, *said) for name, said in given.items()}
+        if options.get("trail") in CONSOLES:
+            _fit_console(options)
+        _check_record(options, given)
+
+        return cls(**options)
+
+    @property
+    def is_console(self) -> bool:
+        """Whether the trail is the console, and no directory."""
+        return self.trail in CONSOLES
+
+    @property
+    def home(self) -> str:
+        """The directory that this trail owns: its own; on a console its journals'."""
+        return str(self.journal_dir) if self.is_console else self.trail
 
     @classmethod
     def names_trail(cls, keywords: Mapping[str, object]) -> bool:
@@ -288,6 +312,34 @@ def _read(cls: type[Config], name: str, value: object, where: str) -> Any:
         # A key that is nearly right is still a secret.
         shown = "withheld" if name == "key" else value
         raise ConfigError(name, shown, str(error), where) from None
+
+
+def _fit_console(options: dict[str, Any]) -> None:
+    """
+    Give a trail on the console what it has by default.
+
+    Raises:
+        ConfigError: it lacks what only a directory has of itself.
+    """
+    if options.get("journal_dir") is None:
+        right = "a trail on the console needs a directory that outlives the process"
+        raise ConfigError("journal_dir", None, right, "not given")
+    if options.get("key") is None and options.get("key_file") is None:
+        right = "a trail on the console has no place for one: give key or key_file"
+        raise ConfigError("key", None, right, "not given")
+    options.setdefault("max_record", _CONSOLE_RECORD[1])
+
+
+def _check_record(
+    options: Mapping[str, Any], given: Mapping[str, tuple[object, str]]
+) -> None:
+    on_console = options.get("trail") in CONSOLES
+    least, most = _CONSOLE_RECORD if on_console else _RECORD
+    if least <= options.get("max_record", least) <= most:
+        return
+    value, where = given["max_record"]
+    right = f"give {least} to {most}" + (" on a console" if on_console else "")
+    raise ConfigError("max_record", value, right, where)
 
 
 def option_rows() -> list[tuple[str, str, str]]:

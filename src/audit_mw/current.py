@@ -6,7 +6,7 @@
 # Rule 2: once an exchange is over nothing belongs to it that is not bound to it. A task
 #         that a request has started may serve others later.
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
@@ -143,6 +143,7 @@ def session_id(session: object) -> bytes | None:
     raise TypeError(f"a session id is a text, not a {type(session).__name__}")
 
 
+Before = Token[Current | None]
 _current: ContextVar[Current | None] = ContextVar("audit_mw", default=None)
 
 
@@ -153,18 +154,18 @@ def current() -> Current | None:
     return None if found is None or found.is_over else found
 
 
-def enter(exchange: Current | None) -> Current | None:
-    """Let an exchange be the current one; return which was, for `leave`."""
-    before = _current.get()
-    _current.set(exchange)
-
-    return before
+def enter(exchange: Current | None) -> Before:
+    """Let an exchange be the current one; return what was, for `leave`."""
+    return _current.set(exchange)
 
 
-def leave(before: Current | None) -> None:
-    """Let the exchange that was current be it again."""
-    # No token: a generator may be ended in another context than it was begun in.
-    _current.set(before)
+def leave(before: Before) -> None:
+    """Let the context be as it was."""
+    try:
+        _current.reset(before)
+    except ValueError:
+        # What is served was begun in another context, and that is not ours to change.
+        _current.set(None)
 
 
 def bind(function: Callable[..., Any]) -> Callable[..., Any]:

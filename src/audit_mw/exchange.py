@@ -31,8 +31,10 @@ from audit_mw.head_lines import (
     tls_details,
 )
 from audit_mw.policy.client import named_by, peer_text
-from audit_mw.policy.detectors import Finding, Received, claims_address, detect
+from audit_mw.policy.detectors import detect, is_ordinary
+from audit_mw.policy.findings import Finding, Received
 from audit_mw.policy.outcome import Evidence, resolve_outcome
+from audit_mw.policy.remembered import NOTHING, Known
 from audit_mw.rules import Rules
 from audit_mw.said import Said
 from audit_mw.statements import (
@@ -75,6 +77,7 @@ class Exchange:
         self.event = event
         self.finished = False
         self.said = Said()
+        self._known = 0, NOTHING
         # What the framework, or the server, vouches for; what is said counts more.
         self.user: str | None = None
         self.action: str | None = None
@@ -409,23 +412,33 @@ class Exchange:
         return replace(event, details={**event.details, **shown})
 
     def _detect(self, params: Params, user: Text | None) -> None:
-        gathering = self._gathering
+        gathering, before = self._gathering, self._seen_before()
+        sent_as, cut = gathering.sent_as, gathering.spilling.cut
+        if not (before or sent_as or cut) and is_ordinary(
+            params, self._path, user, self._client.via
+        ):
+            return
+        sightings = self._rules.sightings
+        if user is not None and sightings.knows_user(user):
+            user = None
         found = detect(
             Received(
                 params=params,
                 fields=self._head.fields,
                 path=self._path,
                 client=self._client,
-                sent_as=gathering.sent_as,
-                cut=gathering.spilling.cut,
+                sent_as=sent_as,
+                cut=cut,
                 user=user,
                 read=self._read,
                 ended=self._ended,
                 is_news=self._is_news(),
-                before=self._seen_before(),
+                before=before,
             ),
             self._rules.limits,
         )
+        if user is not None and found.shows_user:
+            sightings.tell_user(user)
         self._findings += [finding.name.encode() for finding in found.findings]
         self._findings += found.notes
         self._found = found.findings
@@ -433,11 +446,17 @@ class Exchange:
     def _is_news(self) -> bool:
         # Where the server put a claim in the peer's place, it trusts who makes it.
         return (
-            self._client.via == "untrusted-claim"
+            self._claims()
             and not self._told.get("rewritten")
-            and claims_address(self._head.fields)
             and "forged_forwarding" in self._rules.limits.detectors
             and self._rules.sightings.is_news(self._client)
+        )
+
+    def _claims(self) -> bool:
+        claims = self._rules.limits.claims
+
+        return self._client.via == "untrusted-claim" and any(
+            name in claims for name, _ in self._head.fields
         )
 
     def _seen_before(self) -> tuple[bytes, ...]:
@@ -450,7 +469,7 @@ class Exchange:
         now = self.session_digest
         for session in (self._session, now if now != self._session else None):
             if session is not None:
-                before = see(session, self._client) or before
+                before = see(session, self._client, claims=self._claims()) or before
 
         return before
 
@@ -475,7 +494,7 @@ class Exchange:
             peer=_maybe(self._bound, peer_text(self._head.peer)),
             user=self._user(),
             session=self.session_digest,
-            secrets=tuple(self._gathering.secrets),
+            secrets=self._known_secrets(),
         )
         time = self._time + (now - self._started) // 1000
 
@@ -539,8 +558,21 @@ class Exchange:
         rules, gathering = self._rules, self._gathering
 
         return AppDetails(
-            rules.redactor, gathering.spilling, gathering.secrets, rules.encode_details
+            rules.redactor,
+            gathering.spilling,
+            self._known_secrets(),
+            rules.encode_details,
         )
+
+    def _known_secrets(self) -> Known:
+        # To spell them all takes its time, and a client may have sent a thousand.
+        secrets = self._gathering.secrets
+        count, known = self._known
+        if count != len(secrets):
+            known = Known(secrets)
+            self._known = len(secrets), known
+
+        return known
 
     def _of_application(self) -> dict[str, object]:
         said = self.said

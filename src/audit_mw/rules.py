@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping
 from audit_mw.config import Config
 from audit_mw.event import Param
 from audit_mw.policy.client import FORWARDING_FIELDS, compile_client
+from audit_mw.policy.findings import Limits
+from audit_mw.policy.findings_forwarding import claiming_fields
 from audit_mw.policy.keyring import Keyring
 from audit_mw.policy.redaction import Redactor
+from audit_mw.sightings import Sightings
 from audit_mw.wire.body import compile_body_parser
 
 __all__ = ["Rules"]
@@ -46,6 +49,13 @@ class Rules:
         self.keyring = Keyring(key)
         self.redactor = Redactor(config, self.keyring)
         self.resolve_client = compile_client(config)
+        self.limits = Limits(
+            frozenset(config.detectors),
+            config.max_body,
+            config.opaque_types,
+            claiming_fields(config.forwarded_by),
+        )
+        self.sightings = Sightings(declared=bool(config.trusted_proxies))
         self.choose_body = compile_body_parser(config.max_body, self.redactor.classify)
         self.session_cookie = (
             config.session_cookie.encode() if config.session_cookie else None

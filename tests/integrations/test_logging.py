@@ -745,6 +745,32 @@ def test_dict_config(audited: Audited, configured: logging.Logger) -> None:
     assert list(told(audited)) == ["security", "error"]
 
 
+def test_filter_in_dict_config(audited: Audited, configured: logging.Logger) -> None:
+    """The filter is configured as any other, with its option."""
+    shown = io.StringIO()
+    name = "audit_mw.integrations.logging.EventIdFilter"
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "filters": {"event": {"()": name, "carry": False}},
+            "formatters": {"short": {"format": "%(event_id)s %(message)s"}},
+            "handlers": {
+                "lines": {
+                    "class": "logging.StreamHandler",
+                    "stream": shown,
+                    "filters": ["event"],
+                    "formatter": "short",
+                }
+            },
+            "loggers": {"shop": {"handlers": ["lines"], "propagate": False}},
+        }
+    )
+    serve(audited, lambda log: log.error("x"), configured)
+
+    assert shown.getvalue() == f"{audited.event().event} x\n"
+
+
 FILE_CONFIG = """
 [loggers]
 keys=root,shop

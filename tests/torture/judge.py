@@ -220,12 +220,12 @@ def _unsaid(trail: Trail, said: Collection[str]) -> Iterator[str]:
     requests = {line.word: line["event"] for line in trail.of("request")}
     found: dict[str, list[str]] = defaultdict(list)
     for line in trail.of("error"):
-        said_word = _SAID.search(line.text)
-        found[said_word[1].decode() if said_word else ""].append(line["event"])
-    for word, events in found.items():
-        if events != [requests.get(word)]:
-            yield f"{word} of {requests.get(word)} is said in {events}"
-    yield from (f"{word} was said: no record" for word in said if word not in found)
+        if word := _SAID.search(line.text):
+            found[word[1].decode()].append(line["event"])
+    for name, events in found.items():
+        if events != [requests.get(name)]:
+            yield f"{name} of {requests.get(name)} is said in {events}"
+    yield from (f"{name} was said: no record" for name in said if name not in found)
 
 
 def _unstarted(trail: Trail) -> Iterator[str]:

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from audit_mw.cli.render import quoted
+from audit_mw.cli.trail import tell_skipped
 from audit_mw.event import Event, Hole, JsonText, Param, Rest, Spilled, Text, Value
 from audit_mw.trail.params import decode_params
-from audit_mw.trail.reader import find_value, read_segment
+from audit_mw.trail.reader import Position, find_value, read_segment, trail_of
 from audit_mw.trail.record import Record
 
 __all__ = ["decode"]
@@ -31,21 +32,22 @@ def decode(  # noqa: PLR0913 - each is an option that a user types
     raw: bool,
 ) -> None:
     """
-    Write the value of a param in the segment FILE.
+    Write the value of a param in the segment FILE, or in a captured console.
 
     \b
     Without --raw each value is a line that a terminal may show. With it, the bytes
     are written exactly as the client sent them: to a file or a pipe, please.
         audit-mw decode audit-trail/request/2026-11-21.log --param q --raw | xxd
     """
-    trail = file.parent.parent
+    trail, at = trail_of(file), Position()
     found = [
         param
-        for record in read_segment(file)
+        for record in read_segment(file, at)
         if isinstance(record, Record) and event_id in (None, record.event.event)
         for param in _params(trail, record.event)
         if _is_named(param, name) and source in (None, param.source)
     ]
+    tell_skipped(at.skipped)
     chosen = found[nth - 1 : nth] if nth else found
     if not chosen:
         raise _Failure(f"no param {name!r} there ({len(found)} found)")

@@ -3,14 +3,14 @@ from pathlib import Path
 
 import click
 
-from audit_mw.cli.trail import failing, trail_option
+from audit_mw.cli.trail import console_option, failing
 from audit_mw.upkeep.recover import recover_trail
 
 __all__ = ["recover"]
 
 
 @click.command()
-@trail_option
+@console_option
 @click.option(
     "--journals",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -25,6 +25,7 @@ def recover(context: click.Context, trail: Path, journals: Path | None) -> None:
     A service does this itself, at its start and every five seconds while it runs. The
     command is for a trail whose service will not run again.
         audit-mw recover --trail /var/log/shop
+    With `--trail stdout` the records come on the console of this command.
     Exit code 1: a journal is left, because it cannot be read.
     """
     with failing():
@@ -33,5 +34,5 @@ def recover(context: click.Context, trail: Path, journals: Path | None) -> None:
             left = left or not is_done
             problem = journal.problem or "in use by now"
             said = f"{journal.waiting} records recovered" if is_done else problem
-            click.echo(f"{journal.path}: {said}")
+            click.echo(f"{journal.path}: {said}", err=str(trail) == "stdout")
     context.exit(int(left))

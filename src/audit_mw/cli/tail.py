@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from audit_mw.cli.render import event_lines, head_line
+from audit_mw.cli.trail import tell_skipped
 from audit_mw.event import STREAMS
 from audit_mw.trail.follow import Follower
 from audit_mw.trail.reader import Damage
@@ -25,7 +26,7 @@ def _default_trail() -> str:
 @click.command()
 @click.argument(
     "trail",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     default=_default_trail,
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is appended.")
@@ -45,17 +46,24 @@ def tail(trail: Path, count: int, stream: str, *, follow: bool, short: bool) -> 
     """
     Print the last records of TRAIL, values decoded where that is safe.
 
+    TRAIL is a directory, or the captured text of a console.
+
     \b
     TRAIL is AUDIT_MW_TRAIL, else ./audit-trail, where it is not given.
         audit-mw tail -f /var/log/shop
         audit-mw tail -n 3 --stream fault
     """
-    if not trail.is_dir():
-        raise click.UsageError(f"{str(trail)!r} is no directory; name that of a trail")
+    if not (trail.is_dir() or trail.is_file()):
+        raise click.UsageError(
+            f"{str(trail)!r} is no directory; name that of a trail, or a file that has "
+            "the text of a console"
+        )
     follower = Follower(trail, stream)
     render = _short if short else event_lines
     last = deque(follower.poll(), maxlen=max(count, 0))
     damaged = _show(last, render)
+    if not follow:
+        tell_skipped(follower.skipped)
     while follow:
         time.sleep(_POLL_SECONDS)
         damaged = _show(follower.poll(), render) or damaged

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from audit_mw.cli.render import safe
-from audit_mw.cli.trail import failing, trail_option
+from audit_mw.cli.trail import failing, text_option
 from audit_mw.verify import Finding, Report, verify_trail
 
 __all__ = ["verify"]
 
 
 @click.command()
-@trail_option
+@text_option
 @click.option(
     "--journals",
     envvar="AUDIT_MW_JOURNAL_DIR",
@@ -26,6 +26,7 @@ def verify(trail: Path, journals: Path | None, *, as_json: bool) -> None:
     Read the whole trail; name what is damaged, missing, or contradicts itself.
 
     \b
+    A captured console is read as well: give its file as --trail.
     Writers may go on meanwhile. Exit code 0: all is well, 1: there are findings.
         audit-mw verify --trail /var/log/shop
     """
@@ -63,6 +64,8 @@ def _summary(report: Report) -> Iterator[str]:
     for kind, count in sorted(report.told.items()):
         counted = report.counted[kind]
         yield f"  {kind:12} {count}" + (f", counting {counted}" if counted else "")
+    if report.skipped:
+        yield f"  {'skipped':12} {report.skipped} lines that are no records"
     if report.unread:
         yield f"  {'unread':12} {report.unread} files that are no segments"
     found = len(report.findings) + report.more
@@ -84,6 +87,7 @@ def _json(report: Report) -> str:
             "repeats": report.repeats,
             "waiting": report.waiting,
             "unread": report.unread,
+            "skipped": report.skipped,
             "told": dict(report.told),
             "counted": {kind: count for kind, count in report.counted.items() if count},
             "findings": [_plain(finding) for finding in report.findings],

@@ -6,6 +6,8 @@
 #         next goes on from there.
 # Rule 2: a journal of another trail is left alone, and one that cannot be read is
 #         never removed: it is told, and stays for who can.
+# Rule 3: on a console it is at least once: nobody can look what is on it. What has a
+#         number may be there, and comes again under that number.
 #
 # (Longer than 250 lines, since each step of an adoption relies on the order of all.)
 import errno
@@ -15,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit_mw.config import CONSOLES
 from audit_mw.errors import AuditError
 from audit_mw.trail.appender import Appender, Files
 from audit_mw.trail.directories import sync_directory
@@ -150,6 +153,10 @@ def adopt(path: Path, files: Files) -> Adopted | None:
 
 def is_of(facts: Facts, path: Path, trail: Path) -> bool:
     """Tell whether a journal's records belong to a trail."""
+    # stdout or stderr: who collects one has the records of both.
+    on_console = str(trail) in CONSOLES or trail.is_file()
+    if on_console or facts.trail in CONSOLES:
+        return on_console and facts.trail in CONSOLES
     if not facts.trail:  # it lies in its trail, and went with it wherever that went
         return path.parent.parent.resolve() == trail.resolve()
 
@@ -159,8 +166,10 @@ def is_of(facts: Facts, path: Path, trail: Path) -> bool:
 def _empty(journal: Journal, files: Files) -> Adopted:
     entries, unfinished, damaged = _read(journal)
     total = len(entries)
-    trusted = _is_trusted(journal.facts)
-    if trusted:
+    trusted = files.is_console or _is_trusted(journal.facts)
+    if files.is_console:
+        _mark_repeated(entries)
+    elif trusted:
         _mark_recovered(journal, files, entries)
     else:
         entries = _forget_landed(journal, files, entries)
@@ -279,3 +288,9 @@ def _mark_recovered(journal: Journal, files: Files, entries: list[Entry]) -> Non
         in_doubt = note is not None and note.first <= entry.seq <= note.last
         if note and in_doubt and not has_segment(files.trail / entry.stream, note):
             entry.draft = mark_recovered(entry.draft)
+
+
+def _mark_repeated(entries: list[Entry]) -> None:
+    for entry in entries:
+        if entry.seq:
+            entry.draft = mark_recovered(entry.draft, entry.delivery)

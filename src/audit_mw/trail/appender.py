@@ -6,19 +6,23 @@
 # Rule 1: a seq is the number of an append that worked. It is stored in the slot, then
 #         the note is made, then the lines are written, then the slots are freed.
 # Rule 2: after a write that failed, or of which nobody knows how it ended, the file is
-#         asked what stands in it (`landed`), before anything is numbered again.
-from collections.abc import Iterable, Iterator
+#         asked what stands in it (`landed`), before anything is numbered again. Where
+#         nobody can tell, as of a console, it is written again under its old numbers.
+#
+# (Longer than 250 lines, since what is open and what is appended to it are one thing.)
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from audit_mw.config import Config
 from audit_mw.event import STREAMS
+from audit_mw.trail.console import Console, ConsoleStream
 from audit_mw.trail.entry import Entry
 from audit_mw.trail.journal import Journal
 from audit_mw.trail.journals import find_journals, read_notes
 from audit_mw.trail.landed import landed
 from audit_mw.trail.losses import Loss
 from audit_mw.trail.notes import NOTED, Note
-from audit_mw.trail.record import VALUES, finish_line
+from audit_mw.trail.record import VALUES, finish_line, finish_value_parts
 from audit_mw.trail.segment import Noting, SegmentFile
 from audit_mw.trail.slots import FREE
 from audit_mw.trail.spill import SpillFile
@@ -28,7 +32,7 @@ __all__ = ["Appender", "Files"]
 
 class Files:
     """
-    What a process has open of a trail: the active segment of each stream.
+    What a process has open of a trail: the active segment of each stream, or a console.
 
     Args:
         config: the options.
@@ -39,17 +43,40 @@ class Files:
         self.trail = Path(config.trail)
         self._directory = directory
         self.journals: list[Journal] = []  # that this process has open
-        self.segments = {
-            stream: SegmentFile(
-                self.trail,
-                stream,
-                config.rotate,
-                self._covering,
-                sync=config.durability == "disk",
-            )
-            for stream in (*STREAMS, VALUES)
-        }
-        self.spills = SpillFile(self.segments[VALUES])
+        self.is_console = config.is_console
+        self.segments: Mapping[str, SegmentFile | ConsoleStream]
+        if config.is_console:
+            console = Console(config.trail, directory)
+            self.segments = {each: ConsoleStream(console) for each in NOTED}
+            self.spills = SpillFile(self.segments[VALUES], finish_value_parts)
+        else:
+            self.segments = {each: self._segment(each, config) for each in NOTED}
+            self.spills = SpillFile(self.segments[VALUES])
+
+    def _segment(self, stream: str, config: Config) -> SegmentFile:
+        return SegmentFile(
+            self.trail,
+            stream,
+            config.rotate,
+            self._covering,
+            sync=config.durability == "disk",
+        )
+
+    def landed(self, stream: str, note: Note, instance: str) -> dict[int, bytes] | None:
+        """
+        Return seq -> event id of the lines of an append that are down.
+
+        Returns:
+            None where nobody knows.
+
+        Raises:
+            OSError: the file is there, but cannot be read.
+        """
+        segment = self.segments[stream]
+        if isinstance(segment, ConsoleStream):
+            return segment.landed(note, instance)
+
+        return landed(self.trail / stream, note, instance)
 
     def _covering(self, device: int, inode: int, size: int) -> int | None:
         """Return where the append began of which a journal has the whole, if any."""
@@ -125,6 +152,10 @@ class Appender:
             self.spill(entries)
         except Exception as error:  # noqa: BLE001 - as above
             self.error = error
+            if self._files.is_console:
+                # Its streams are one. And what was numbered must keep its number: who
+                # adopts us writes it again under that.
+                return []
             return [entry for entry in entries if not entry.spills]
 
         return entries
@@ -155,13 +186,10 @@ class Appender:
         for seq, entry in enumerate(waiting, first):
             entry.number(seq)
         last = first + len(waiting) - 1
-        lines = b"".join(
-            finish_line(entry.draft, entry.seq, entry.delivery) for entry in waiting
-        )
         self._unsettled.add(stream)
         segment = self._files.segments[stream]
         try:
-            segment.append(lines, self._noting(stream, first, last))
+            segment.append(_lines(waiting), self._noting(stream, first, last))
         finally:
             # What is gone had the records before these.
             for loss in segment.losses:
@@ -189,7 +217,9 @@ class Appender:
         note = self._journal.note(stream)
         if note is None:
             return []
-        found = landed(self._files.trail / stream, note, self._journal.facts.instance)
+        found = self._files.landed(stream, note, self._journal.facts.instance)
+        if found is None:
+            return self._append_again(stream, note, entries)
         # What it has no line of is numbered from there on: they are one after another.
         # Where no entry is left of that append it is complete, whatever became of it.
         is_open = any(note.first <= entry.seq <= note.last for entry in entries)
@@ -199,6 +229,25 @@ class Appender:
             self._journal.last[stream] = note.last
 
         return [entry for entry in entries if found.get(entry.seq) == entry.event]
+
+    def _append_again(
+        self, stream: str, note: Note, entries: list[Entry]
+    ) -> list[Entry]:
+        """Append what has a number, under that number; return it."""
+        in_doubt = [entry for entry in entries if entry.seq]
+        if in_doubt:
+            # The note stays as it is: should we be killed, it is done once more.
+            self._files.segments[stream].append(_lines(in_doubt))
+        numbers = [entry.seq for entry in in_doubt]
+        self._journal.last[stream] = max([note.last, *numbers])
+
+        return in_doubt
+
+
+def _lines(entries: Iterable[Entry]) -> bytes:
+    return b"".join(
+        finish_line(entry.draft, entry.seq, entry.delivery) for entry in entries
+    )
 
 
 def _by_stream(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

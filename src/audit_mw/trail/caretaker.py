@@ -35,9 +35,8 @@ class Caretaker:
         self._files = files
         self._directory = directory
         self._note = note
-        self.space = Space(
-            {"trail": self._trail, "journal": directory}, config.min_free
-        )
+        trail = {} if files.is_console else {"trail": self._trail}
+        self.space = Space(trail | {"journal": directory}, config.min_free)
         self._level = Level.OK
         self._vanished: str | None = None
         self._told: set[Path] = set()

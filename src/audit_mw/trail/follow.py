@@ -32,7 +32,7 @@ class Follower:
     Reads what was appended to a stream since the last time.
 
     Args:
-        trail: the directory.
+        trail: the directory, or a captured console.
         stream: a name of STREAMS.
     """
 
@@ -40,6 +40,7 @@ class Follower:
         self._trail = trail
         self._stream = stream
         self._read: dict[_Key, Position] = {}
+        self.skipped = 0  # lines of a console that were none of ours
         self._done: set[tuple[int, ...]] = set()  # archives, which do not grow
 
     def poll(self) -> Iterator[Record | StoredValue | Damage]:
@@ -64,10 +65,12 @@ class Follower:
             alike[first] += 1
             at = self._read.setdefault((first, alike[first]), Position())
             if SegmentName(path.name).is_packed:
-                yield from read_lines(file, path, at)
+                yield from read_lines(file, path, at, only=self._stream)
                 self._done.add(stamp)
             else:
-                yield from _new_lines(file, path, at, is_last=is_last)
+                until = _until(file, at, is_last=is_last)
+                yield from read_lines(file, path, at, until, self._stream)
+            self.skipped = at.skipped
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -89,15 +92,13 @@ def _first_record(file: BinaryIO, *, is_last: bool) -> bytes | None:
     return sha256(first).digest() if first and (is_whole or not is_last) else None
 
 
-def _new_lines(
-    file: BinaryIO, path: Path, at: Position, *, is_last: bool
-) -> Iterator[Record | StoredValue | Damage]:
+def _until(file: BinaryIO, at: Position, *, is_last: bool) -> int:
+    """Return up to where a segment is read now."""
     until = os.fstat(file.fileno()).st_size
     if until < at.offset:  # truncated: it is another file now
         at.line = at.offset = 0
-    if is_last:
-        until = _end_of_lines(file, at.offset, until)
-    yield from read_lines(file, path, at, until)
+
+    return _end_of_lines(file, at.offset, until) if is_last else until
 
 
 def _end_of_lines(file: BinaryIO, start: int, size: int) -> int:

@@ -22,8 +22,10 @@ def segments(trail: Path, stream: str) -> list[Path]:
     Return the segments of a stream, the oldest first.
 
     Active, closed, renamed and compressed ones alike. One that is being closed, or
-    whose closing was cut short, is there once.
+    whose closing was cut short, is there once. A captured console has all streams.
     """
+    if trail.is_file():
+        return [trail]
     try:
         paths = [path for path in (trail / stream).iterdir() if _is_segment(path)]
     except (FileNotFoundError, NotADirectoryError):

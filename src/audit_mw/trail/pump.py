@@ -17,10 +17,11 @@ from audit_mw.config import Config
 from audit_mw.event import Event
 from audit_mw.trail.appender import Appender, Files
 from audit_mw.trail.caretaker import Caretaker, name_in_trail
+from audit_mw.trail.console import Stalled
 from audit_mw.trail.entry import Entry
 from audit_mw.trail.intake import Intake, Job
 from audit_mw.trail.journal import Journal
-from audit_mw.trail.native import start_thread
+from audit_mw.trail.native import start_thread, this_thread
 from audit_mw.trail.owner import acting_as
 from audit_mw.trail.pool import Pool
 from audit_mw.trail.receipt import Receipt
@@ -58,6 +59,7 @@ class Pump(Intake):
     ) -> None:
         self.error: Exception | None = None
         self.refusal: str | None = None
+        self.failure: str | None = None
         self.failing_since: float | None = None
         self.accepting = self.is_alive = False
         self._config = config
@@ -78,6 +80,7 @@ class Pump(Intake):
             config, self.files, self.journal.path.parent, self._note
         )
         self.space = self._caretaker.space
+        self._thread = 0
         self._homeless = ""
         self._gone: list[Journal] = []
         self._unsynced: list[Entry] = []
@@ -108,7 +111,7 @@ class Pump(Intake):
             if oldest is None or oldest > asked:
                 receipt.answer()
             elif self._delay:
-                receipt.answer(self.refusal)
+                receipt.answer(self.failure)
             else:
                 self._not_before = 0
                 self._jobs.append((flushed, receipt))
@@ -161,9 +164,14 @@ class Pump(Intake):
 
     # --- the thread
 
+    def is_this_thread(self) -> bool:
+        """Tell whether it is the writer's own thread that asks."""
+        return self._thread == this_thread()
+
     def _run(self) -> None:
+        self._thread = this_thread()
         try:
-            with acting_as(self._trail):
+            with acting_as(Path(self._config.home)):
                 while not self._is_over():
                     self._wait()
                     self._look(time.monotonic())
@@ -216,7 +224,7 @@ class Pump(Intake):
             job(receipt)
         except Exception as error:  # noqa: BLE001 - rule 2
             self._fail(error)
-            receipt.answer(self.refusal)
+            receipt.answer(self.failure)
 
     def _batch(self) -> None:
         entries = self._take()
@@ -261,7 +269,7 @@ class Pump(Intake):
 
     def _spill(self, entry: Entry, receipt: Receipt) -> None:
         if self._delay:
-            receipt.answer(self.refusal)
+            receipt.answer(self.failure)
             return
         self._appender.spill([entry])
         if self.durable:
@@ -279,7 +287,7 @@ class Pump(Intake):
         while self._rooms:
             slot = self.pool.large()
             if slot is None and self._delay:
-                self._rooms.popleft().answer(self.refusal)
+                self._rooms.popleft().answer(self.failure)
                 continue
             if slot is None:
                 return
@@ -310,9 +318,18 @@ class Pump(Intake):
         """Say why requests are refused, if they are."""
         if self.error is not None:
             told = describe(self.error)
-            self.refusal = f"the trail {str(self._trail)!r} takes no record: {told}"
+            self.failure = f"the trail {str(self._trail)!r} takes no record: {told}"
         else:
-            self.refusal = self._homeless or self._caretaker.refusal
+            self.failure = None
+        # As with a disk that stalls, which holds the write: what is finished is in the
+        # journal, and as long as that has room requests are served.
+        failure = None if self.is_stalled else self.failure
+        self.refusal = failure or self._homeless or self._caretaker.refusal
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether records only wait until a console is read again."""
+        return isinstance(self.error, Stalled)
 
     def note(self, event: Event) -> None:
         """Add a record of our own."""
@@ -390,7 +407,7 @@ class Pump(Intake):
             )
             self._appender.append([Entry(draft_event(event))])
             is_idle = self._appender.error is None
-        self.turn_away(self.refusal)
+        self.turn_away(self.failure or self.refusal)
         with suppress(OSError):
             self.files.sync()
         self.files.close()

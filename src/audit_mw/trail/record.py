@@ -7,6 +7,7 @@
 #
 # (Longer than 250 lines, since the columns and what is drawn from them are one thing.)
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, cast
@@ -45,12 +46,15 @@ __all__ = [
     "Draft",
     "Record",
     "StoredValue",
+    "ValuePart",
     "decode_line",
     "decode_value_line",
+    "decode_value_part",
     "draft_event",
     "encode_value_line",
     "finish_line",
     "finish_value_line",
+    "finish_value_parts",
     "header_line",
     "mark_recovered",
 ]
@@ -75,7 +79,7 @@ DETAILS = {
     "request_len": "bytes of the request's body that the application read",
     "tls_version": "version of TLS (11.9)",
     "tls_cipher": "cipher of TLS (11.9)",
-    "client_cert": "subject of the client's certificate (21.4)",
+    "client_cert": "the client's certificate: subject; serial, sha256; verify (21.4)",
     "close_code": "the close code of a websocket",
     "messages_in": "messages of the client over a websocket: count, len, hmac",
     "messages_out": "messages of the application over a websocket: count, len, hmac",
@@ -103,6 +107,7 @@ DETAILS = {
     "traceback": "where an exception was raised, without values of locals",
     "sent_as": "[index, name, value] of params whose coding was not the plain one",
     "findings": "what was odd about the request",
+    "evidence": "what shows a finding: [source, name, value] of params",
     "config": "digest of all options, the key by its id only",
     "key_id": "which key made the keyed digests",
     "version": "version of the service",
@@ -197,6 +202,8 @@ _BEFORE_SEQ = COLUMNS[1:4]
 _AFTER_SEQ = COLUMNS[5:-1]
 _PLACE_OF_DETAILS = [column.name for column in _AFTER_SEQ].index("details")
 _CHECK_LEN = 16
+_PART = 8 << 10  # bytes of a value on one line of a console: in base64, below 12 KiB
+_WHICH = re.compile(rb"([0-9]{1,12})-([0-9]{1,12})/([0-9]{1,12})")
 
 
 class Draft(NamedTuple):
@@ -224,6 +231,18 @@ class StoredValue:
     event: str
     sha256: str
     value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ValuePart:
+    """A part of a spilled value, as a console has one that is long: from `first` on."""
+
+    time: int
+    event: str
+    sha256: str
+    size: int
+    first: int
+    part: bytes
 
 
 def header_line(stream: str) -> bytes:
@@ -264,9 +283,9 @@ def finish_delivery(after: bytes, delivery: str) -> bytes:
     return after.replace(PENDING, delivery.encode(), 1)
 
 
-def mark_recovered(draft: Draft) -> Draft:
-    """Return a draft that says that its segment was gone when it was recovered."""
-    cells = finish_delivery(draft.after, "unknown").split(b"\t")
+def mark_recovered(draft: Draft, delivery: str = "unknown") -> Draft:
+    """Return a draft that says that it was recovered, and may be there twice."""
+    cells = finish_delivery(draft.after, delivery).split(b"\t")
     place = _PLACE_OF_DETAILS
     details = decode_details(cells[place]) | {"recovered": True}
     cells[place] = _encode_details(details)
@@ -281,13 +300,30 @@ def encode_value_line(time: int, event: str, spill: Spill) -> bytes:
 
 def finish_value_line(stamp: bytes, spill: Spill) -> bytes:
     """Return the same, from time and event as they stand in a line."""
-    cells = (
-        stamp,
-        VALUES.encode(),
-        encode_number(len(spill.value)),
-        spill.sha256.encode(),
-        encode_base64(spill.value),
-    )
+    return _value_line(stamp, encode_number(len(spill.value)), spill, spill.value)
+
+
+def finish_value_parts(stamp: bytes, spill: Spill) -> bytes:
+    """
+    Return the same for a console: a long value as several lines.
+
+    In column `size` each says which bytes it has, from 0, the last included, and of how
+    many: `0-8191/20000`.
+    """
+    size = len(spill.value)
+    if size <= _PART:
+        return finish_value_line(stamp, spill)
+    lines = []
+    for first in range(0, size, _PART):
+        part = spill.value[first : first + _PART]
+        which = b"%d-%d/%d" % (first, first + len(part) - 1, size)
+        lines.append(_value_line(stamp, which, spill, part))
+
+    return b"".join(lines)
+
+
+def _value_line(stamp: bytes, which: bytes, spill: Spill, exact: bytes) -> bytes:
+    cells = stamp, VALUES.encode(), which, spill.sha256.encode(), encode_base64(exact)
 
     return _sign(b"\t".join(cells))
 
@@ -377,3 +413,27 @@ def decode_value_line(line: bytes) -> StoredValue:
         str(values["sha256"]),
         exact,
     )
+
+
+def decode_value_part(line: bytes) -> ValuePart:
+    """
+    Return the part of a spilled value that `line` (with its LF) stores.
+
+    Raises:
+        DamagedRecord: it is not what the writer writes; the reason says why.
+    """
+    cells = _cells_of(line, VALUE_COLUMNS)
+    named = dict(zip((column.name for column in VALUE_COLUMNS), cells, strict=True))
+    which = _WHICH.fullmatch(named["size"])
+    if which is None or named["stream"] != VALUES.encode():
+        raise DamagedRecord("no part of a value")
+    first, last, size = map(int, which.groups())
+    exact = decode_base64(named["value"])
+    event, sha256 = decode_word(named["event"]), decode_word(named["sha256"])
+    if exact is None or event is None or sha256 is None:
+        raise DamagedRecord("event, sha256 or value absent")
+    if len(exact) != last - first + 1 or last >= size:
+        shown = named["size"].decode()
+        raise DamagedRecord(f"a part of {len(exact)} bytes that says {shown!r}")
+
+    return ValuePart(decode_time(named["time"]), event, sha256, size, first, exact)

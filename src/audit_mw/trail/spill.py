@@ -4,8 +4,10 @@
 # not write those again. Another process may write the same value; readers look a value
 # up by its digest and take it twice.
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from audit_mw.event import Spill
+from audit_mw.trail.console import ConsoleStream
 from audit_mw.trail.entry import Entry
 from audit_mw.trail.record import finish_value_line
 from audit_mw.trail.segment import Noting, SegmentFile
@@ -21,10 +23,16 @@ class SpillFile:
 
     Args:
         segment: of the stream `values`.
+        finish: gives the lines that keep a value.
     """
 
-    def __init__(self, segment: SegmentFile) -> None:
+    def __init__(
+        self,
+        segment: SegmentFile | ConsoleStream,
+        finish: Callable[[bytes, Spill], bytes] = finish_value_line,
+    ) -> None:
         self._segment = segment
+        self._finish = finish
         self._file = 0
         self._digests: OrderedDict[str, None] = OrderedDict()
 
@@ -53,7 +61,7 @@ class SpillFile:
             self._digests.clear()
 
         return {
-            spill.sha256: finish_value_line(entry.stamp, spill)
+            spill.sha256: self._finish(entry.stamp, spill)
             for entry in entries
             for spill in entry.spills
             if spill.sha256 not in self._digests

@@ -26,7 +26,7 @@ from audit_mw.trail.forks import in_child
 from audit_mw.trail.journal import Journal
 from audit_mw.trail.journal_header import Facts
 from audit_mw.trail.journals import SUFFIX
-from audit_mw.trail.native import make_lock, pause
+from audit_mw.trail.native import make_lock, pause, this_thread
 from audit_mw.trail.owner import acting_as, check_owner
 from audit_mw.trail.place import Place
 from audit_mw.trail.pump import Pump
@@ -76,6 +76,7 @@ class Writer:
         # Locks, files and numbers belong to one process; a forked child that went on
         # with its parent's would write the same seq twice.
         self._gate = make_lock()
+        self._opener = 0  # the thread that has the gate
         self._pump: Pump | None = None
         self._error: str | None = None
         self._host = socket.gethostname()
@@ -168,7 +169,7 @@ class Writer:
             AuditUnavailable: it does not yet.
         """
         pump = self._pump
-        if pump is not None and pump.durable:
+        if pump is not None and pump.durable and not pump.is_this_thread():
             pump.sync().wait()
 
     def commit_safely(self, event: Event) -> None:
@@ -191,6 +192,9 @@ class Writer:
                 free = f"the journal of {str(self._trail)!r} has no slot free"
                 raise AuditUnavailable(free)
             try:
+                if pump.is_this_thread():
+                    place.finish(event)  # it would wait for itself
+                    return
                 for receipt in place.put(event):
                     receipt.wait()
             except BaseException:
@@ -211,25 +215,37 @@ class Writer:
         self._ready()
 
     def _open(self) -> Pump:
+        here, pump = this_thread(), self._pump
+        if here == self._opener or (pump is not None and pump.is_this_thread()):
+            # What a collection of garbage, or a signal, makes somebody say in the
+            # middle of an opening or an ending would wait for itself.
+            raise AuditUnavailable(f"the trail {str(self._trail)!r} is being opened")
         with self._gate:
-            pump = self._pump
-            while pump is not None and pump.is_alive:
-                if pump.accepting:
-                    return pump
-                # It is about to end, or finds that it cannot. No greenlet may run
-                # meanwhile: it could come here, and hold the thread at the gate.
-                pause(_MOMENT)
+            self._opener = here
             try:
-                if pump is not None and not pump.has_ended:
-                    pump.start()  # its thread died
-                    return pump
-                if pump is not None:
-                    self._follow(pump)
-                pump = self._start()
-            except Exception as error:
-                raise self.blame(error) from error
-            self._pump = pump
-            self._error = None
+                return self._opened()
+            finally:
+                self._opener = 0
+
+    def _opened(self) -> Pump:
+        pump = self._pump
+        while pump is not None and pump.is_alive:
+            if pump.accepting:
+                return pump
+            # It is about to end, or finds that it cannot. No greenlet may run
+            # meanwhile: it could come here, and hold the thread at the gate.
+            pause(_MOMENT)
+        try:
+            if pump is not None and not pump.has_ended:
+                pump.start()  # its thread died
+                return pump
+            if pump is not None:
+                self._follow(pump)
+            pump = self._start()
+        except Exception as error:
+            raise self.blame(error) from error
+        self._pump = pump
+        self._error = None
 
         return pump
 
@@ -330,7 +346,7 @@ class Writer:
         oldest, since = pump.oldest, pump.failing_since
         is_full = not pump.pool.free
         state = "refusing" if pump.refusal or is_full else "ok"
-        state = "failing" if pump.error else state
+        state = "failing" if pump.error and not pump.is_stalled else state
 
         return WriterState(
             trail,
@@ -339,7 +355,7 @@ class Writer:
             free_slots=pump.pool.free,
             waiting=pump.waiting,
             oldest_waiting=None if oldest is None else now - oldest,
-            last_error=pump.refusal,
+            last_error=pump.refusal or pump.failure,
             failing_since=None if since is None else now - since,
             refused=refused,
             unrecorded=unrecorded,

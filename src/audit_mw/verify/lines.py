@@ -31,10 +31,10 @@ class Lines:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._files: dict[Seen, int] = {}
+        self._read_once: set[Path] = set()
 
     def judged(self, seen: Seen) -> Iterator[Good]:
         """Yield what stands in a segment; name each line that is not as written."""
-        self._report.segments += 1
         for place, line in self._read(seen):
             problem = _problem(seen.stream, line)
             if problem is not None:
@@ -54,12 +54,16 @@ class Lines:
 
     def _read(self, seen: Seen) -> Iterator[tuple[Place, Line]]:
         with open_seen(seen) as (path, file):
-            is_new, at = seen not in self._files, Position()
+            is_new, at = seen.path not in self._read_once, Position()
             number = self._number(seen, path)
-            for line in scan_lines(file, path, at, seen.until):
+            for line in scan_lines(file, path, at, seen.until, seen.stream):
                 if not _is_on_its_way(seen, path, line):
                     yield Place(number, line.number, line.offset), line
-            self._report.bytes += at.offset if is_new else 0
+            if is_new:  # a captured console is read for each stream
+                self._read_once.add(seen.path)
+                self._report.segments += 1
+                self._report.bytes += at.offset
+                self._report.skipped += at.skipped
 
     def _number(self, seen: Seen, path: Path) -> int:
         if seen not in self._files:

@@ -57,6 +57,7 @@ class Report:
         counted: what those of a type count, summed.
         waiting: records in journals of processes that died.
         unread: files in the directories of streams that are no segments.
+        skipped: lines of a captured console that are no records.
     """
 
     trail: Path
@@ -73,6 +74,7 @@ class Report:
     counted: "Counter[str]" = field(default_factory=Counter)
     waiting: int = 0
     unread: int = 0
+    skipped: int = 0
     more: int = 0
     paths: list[Path] = field(default_factory=list)
     _found: list[tuple[int, Place, str]] = field(default_factory=list)
