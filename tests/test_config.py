@@ -6,7 +6,7 @@ import pytest
 
 from audit_mw.config import Config, option_rows
 from audit_mw.errors import AuditError, ConfigError
-from audit_mw.option_readers import Threshold
+from audit_mw.option_readers import DETECTORS, Threshold
 
 KEY = bytes(range(40))
 KEY_TEXT = base64.b64encode(KEY).decode()
@@ -26,6 +26,7 @@ OPTIONS = [
     ("trail", "/var/trail", " /var/trail ", '"/var/trail"', "/var/trail"),
     ("service", "bank", "bank", '"bank"', "bank"),
     ("version", "2026.11", "2026.11", '"2026.11"', "2026.11"),
+    ("responsible", "j.doe", "j.doe", '"j.doe"', "j.doe"),
     (
         "trusted_proxies",
         ["10.0.0.0/8", "::1", "unix"],
@@ -61,6 +62,21 @@ OPTIONS = [
     ("not_secret", ("Author",), "Author", '["author"]', ("author",)),
     ("opaque_types", {"A/B"}, "a/b", '["a/b"]', ("a/b",)),
     ("record_fields", ["X-A", "x-b"], "x-a,x-b", '["x-a", "x-b"]', ("x-a", "x-b")),
+    (
+        "types",
+        ["loan_granted", "loan_denied"],
+        "loan_granted,loan_denied",
+        '["loan_granted", "loan_denied"]',
+        ("loan_granted", "loan_denied"),
+    ),
+    (
+        "detectors",
+        ["excess_input", "param_mismatch"],
+        "param_mismatch,excess_input",
+        '["param_mismatch", "excess_input"]',
+        ("param_mismatch", "excess_input"),
+    ),
+    ("debug", True, "true", "true", True),
     ("on_failure", "serve", "serve", '"serve"', "serve"),
     (
         "serve_unlogged",
@@ -202,6 +218,23 @@ def test_precedence(
     assert expected == Config.load({"trail": keyword}, environ).trail
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param("all", DETECTORS, id="all"),
+        pytest.param("none", (), id="none"),
+        pytest.param([], (), id="nothing"),
+        pytest.param("-param_mismatch", DETECTORS[1:], id="all but one"),
+        pytest.param(["-" + name for name in DETECTORS], (), id="all but all"),
+    ],
+)
+def test_detectors(given: object, expected: tuple[str, ...]) -> None:
+    """
+    What is looked for: all, none, some, or all but some.
+    """
+    assert expected == Config.load({"detectors": given}, {}).detectors
+
+
 def test_one_option_from_each_source(tmp_path: Path) -> None:
     """
     The sources are merged, option by option.
@@ -323,6 +356,12 @@ def test_lists(given: object, expected: tuple[str, ...]) -> None:
         pytest.param("tls_fields", "tls_version", "not empty", id="TLS without header"),
         pytest.param("tls_fields", {"tls_version": 1}, "not empty", id="TLS number"),
         pytest.param("tls_fields", {1: "x"}, "header names for", id="TLS key"),
+        pytest.param("types", "Loan granted", "such as loan_granted", id="type"),
+        pytest.param("detectors", "all,forgery", "some of param_", id="detector"),
+        pytest.param(
+            "detectors", "-excess_input,param_mismatch", "omit with a -", id="signs"
+        ),
+        pytest.param("debug", "yes", "give true or false", id="switch"),
         pytest.param("secret_patterns", "a(", "no regular expression", id="pattern"),
         pytest.param(
             "secret_patterns", ["a{9999999999999}"], "no regular", id="repeat"

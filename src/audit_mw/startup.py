@@ -14,7 +14,7 @@ from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 
-from audit_mw.config import Config
+from audit_mw.config import CONSOLES, Config
 from audit_mw.policy.keyring import Keyring
 from audit_mw.trail.clock import clock_state
 from audit_mw.trail.mounts import file_system, is_in_memory
@@ -105,8 +105,12 @@ def _journal(journal: Path, trail: Path) -> dict[str, object]:
     return {
         "file_system": _text(file_system(journal)),
         "in_memory": is_in_memory(journal),
-        "with_trail": _device(journal) == _device(trail),
+        "with_trail": _with_trail(journal, trail),
     }
+
+
+def _with_trail(journal: Path, trail: Path) -> bool | None:
+    return None if str(trail) in CONSOLES else _device(journal) == _device(trail)
 
 
 def _device(directory: Path) -> int | None:

@@ -166,7 +166,10 @@ def _action(
 def _traceback(rules: Rules, spilling: Spilling, traceback: str, facts: Facts) -> Text:
     text = rules.redactor.lines(octets(traceback), facts.secrets)
 
-    return spilling.bound(text) if _len(text) > _TRACEBACK else text
+    # As params, it leaves the rest of a record its share.
+    most = min(_TRACEBACK, rules.config.max_record // 3)
+
+    return spilling.bound(text) if _len(text) > most else text
 
 
 def _len(text: Text) -> int:
