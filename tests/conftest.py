@@ -1,10 +1,19 @@
 # What holds for all tests.
 from collections.abc import Iterator
+from weakref import WeakSet
 
 import pytest
 
+from audit_mw import auditor
+
 # Where processes are counted, killed or crowded, they have what a user has.
 _AT_DEFAULT = {"compat", "entries", "examples", "torture"}
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let applications of other tests, not collected yet, be none of this process."""
+    monkeypatch.setattr(auditor, "_auditors", WeakSet())
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -329,10 +329,7 @@ class Recorder:
             return
         self._ask()
         fault = fault_of(error, self._exchange.type)
-        event = self._exchange.tell(fault, time.monotonic_ns())
-        # The request's own record decides whether it is answered.
-        with suppress(AuditUnavailable):
-            self._writer.commit(event)
+        self._commit(self._exchange.tell(fault, time.monotonic_ns()))
 
 
 def fault_of(error: BaseException, kind: str) -> Statement:

@@ -763,7 +763,9 @@ def test_filter_in_dict_config(audited: Audited, configured: logging.Logger) -> 
                     "formatter": "short",
                 }
             },
-            "loggers": {"shop": {"handlers": ["lines"], "propagate": False}},
+            "loggers": {
+                "shop": {"handlers": ["lines"], "level": "INFO", "propagate": False}
+            },
         }
     )
     serve(audited, lambda log: log.error("x"), configured)

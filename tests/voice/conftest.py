@@ -1,18 +1,9 @@
 from collections.abc import Iterator
 from pathlib import Path
-from weakref import WeakSet
 
 import pytest
 from tests.edges.audited import Audited
 from tests.voice.stages import INTERFACES, Stage
-
-from audit_mw import auditor
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let applications of other tests, not collected yet, be none of this process."""
-    monkeypatch.setattr(auditor, "_auditors", WeakSet())
 
 
 @pytest.fixture
