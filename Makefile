@@ -7,7 +7,7 @@ COMPAT = $(VENV)/.compat
 # tests/compat needs more than Python: see test-compat.
 QUICK = -m "not long and not torture" --ignore=tests/compat
 
-.PHONY: demo test test-long test-compat test-load test-peers test-pythons torture bench check fmt format lint types floors cover serve-fastapi serve-flask clean
+.PHONY: demo test test-long test-compat test-load test-peers test-pythons torture nightly bench check fmt format lint types floors cover serve-fastapi serve-flask clean
 
 demo: $(READY)          ## serve both examples for real, attack them, show the trail
 	$(BIN)/python examples/demo.py
@@ -17,6 +17,9 @@ test: $(READY)          ## all tests but the long ones
 
 test-long: $(READY)     ## fuzzing and load at length
 	$(BIN)/pytest -n auto -q -m long --ignore=tests/compat
+
+# What takes too long for each change: an hour or so.
+nightly: test-peers test-load torture
 
 # Every server, proxy and framework. Needs gcc, and Debian's nginx-light, haproxy,
 # apache2, libapache2-mod-wsgi-py3 and openssl: .ci/run installs them.
