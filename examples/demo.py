@@ -3,7 +3,7 @@
 # It starts uvicorn and gunicorn on loopback and lets Alice log in, look at somebody
 # else's account, overdraw her own and crash the bank; then it sends what attackers
 # send, byte for byte. It prints the lines that the trail has of it, and joins all that
-# one session did by one command.
+# one session did by one command, and a line of the bank's usual log with the trail.
 #
 # What must hold is checked, too: where a line is missing, or the trail does not give
 # back exactly what was sent, the demo fails.
@@ -136,6 +136,10 @@ STORY = (
     Attack("the logout", b"/logout", b"bye=1", by_alice=True),
     Attack("a token in a path", b"/search;jsessionid=0123456789abcdef?q=x"),
 )
+LOGIN = """\
+request request SUCCESS /login 200
+session authn_login_success SUCCESS - -
+""".splitlines()
 # What the other streams say of it, and what the session did, in the order of time.
 SAID = {
     "session": (
@@ -192,15 +196,21 @@ def servers(port: int) -> dict[str, list[str]]:
 def serving(command: list[str], port: int, trail: Path) -> Iterator[None]:
     """Run a server until the end of the block."""
     environ = os.environ | {"AUDIT_MW_TRAIL": str(trail)}
-    server = subprocess.Popen(  # noqa: S603 - the command stands above
-        command, cwd=HERE, env=environ, stderr=subprocess.DEVNULL
-    )
+    with usual_log(trail).open("wb") as log:
+        server = subprocess.Popen(  # noqa: S603 - the command stands above
+            command, cwd=HERE, env=environ, stderr=log
+        )
     try:
         wait_for(port, server)
         yield
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(20)
+
+
+def usual_log(trail: Path) -> Path:
+    """Return the file that a server's stderr goes to, as it ever did."""
+    return trail.with_name(f"{trail.name}-stderr")
 
 
 def wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
@@ -289,6 +299,7 @@ def show(name: str, trail: Path, port: int) -> None:
         check(attack, trail, line)
     show_streams(name, trail)
     show_session(name, trail, session)
+    show_usual(name, trail)
     print(f"\n--- {name}: the login that failed, as people read it")
     print(audit_mw("tail", "-n", "999", str(trail)).decode().partition("\n20")[0])
     judge(name, trail, expected, session)
@@ -315,19 +326,38 @@ def kind_of(line: bytes) -> str:
 def show_session(name: str, trail: Path, session: bytes) -> None:
     """Print all that one session did, by one command; fail where something is not."""
     digest = audit_mw("digest", "--trail", str(trail), told=session).decode().strip()
-    command = (
-        f"grep -hF {digest} {trail}/*/*.log | cut -f 2,4,6,7,12,15,17 | LC_ALL=C sort"
+    print(f"\n--- {name}: all that Alice's session did")
+    if joined(trail, digest) != SESSION:
+        raise SystemExit("that is not what the session did")
+
+
+def show_usual(name: str, trail: Path) -> None:
+    """Print a line of the bank's usual log, and what the trail has of that event."""
+    text = usual_log(trail).read_text()
+    (line,) = (line for line in text.splitlines() if line.endswith(" alice logged in"))
+    print(
+        f"\n--- {name}: a line of the usual log, and what the trail has of it\n{line}"
     )
-    print(f"\n--- {name}: all that Alice's session did\n$ {command}")
-    joined = subprocess.run(  # noqa: S603 - the command stands above
+    if joined(trail, line.split()[2]) != LOGIN:
+        raise SystemExit("that is not what the line was about")
+
+
+def joined(trail: Path, key: str) -> list[str]:
+    """Print what has a digest or an event id, by one command, and return it."""
+    columns = "{print $2, $4, $6, $7, $12, $15, $17}"
+    command = (
+        f"grep -hF {key} {trail}/*/*.log"
+        f" | awk -F '\\t' -v OFS='\\t' '{columns}' | LC_ALL=C sort"
+    )
+    found = subprocess.run(  # noqa: S603 - the command stands above
         ["/bin/sh", "-c", command], check=True, capture_output=True, text=True
     ).stdout
-    print(joined, end="")
-    rows = [row.split("\t") for row in joined.splitlines()]
-    if [" ".join([*row[1:4], *row[5:]]) for row in rows] != SESSION:
-        raise SystemExit("that is not what the session did")
+    print(f"$ {command}\n{found}", end="")
+    rows = [row.split("\t") for row in found.splitlines()]
     if {row[4] for row in rows} != {"alice"}:
         raise SystemExit("somebody else did some of it")
+
+    return [" ".join([*row[1:4], *row[5:]]) for row in rows]
 
 
 def judge(name: str, trail: Path, expected: int, session: bytes) -> None:
@@ -339,7 +369,8 @@ def judge(name: str, trail: Path, expected: int, session: bytes) -> None:
     print(f"\n{name}: {sent} requests, {requests} records, {len(torn)} torn, ", end="")
     print(f"clients {clients}")
     secrets = (b"hunter2", b"correct horse", b"correct+horse", b"0123456789abcdef")
-    files = [path.read_bytes() for path in trail.rglob("*.log")]
+    paths = [*trail.rglob("*.log"), usual_log(trail)]
+    files = [path.read_bytes() for path in paths]
     leaked = [s for s in (*secrets, session) for data in files if s in data]
     if (len(kept), requests) != (expected, sent) or torn or leaked:
         raise SystemExit("that is not what a trail must look like")

@@ -58,7 +58,7 @@ FLOORS = (
     Floor(
         "voice",
         "voice outside",
-        "voice auditor current recorder said statements vocabulary",
+        "voice auditor current recorder said statements trail.forks vocabulary",
     ),
     Floor(
         "composer",

@@ -4,6 +4,7 @@
 # file of the project. `python -m tests.generated --check` fails where the code says
 # something else than the file; `--write` brings the file up to date.
 import hashlib
+import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 from tests.compat.servers.facts import COLUMNS as SERVER_COLUMNS
 from tests.compat.servers.facts import rows as server_rows
 
-from audit_mw.config import option_rows
+from audit_mw.config import Config, option_rows
 from audit_mw.event import (
     Event,
     Hole,
@@ -29,7 +30,10 @@ from audit_mw.event import (
     Upload,
 )
 from audit_mw.event_types import type_rows
-from audit_mw.trail.params import encode_param
+from audit_mw.integrations.log_records import details_of, outcome_of
+from audit_mw.rules import Rules
+from audit_mw.statements import Facts, Statement, compose
+from audit_mw.trail.params import encode_details, encode_param
 from audit_mw.trail.record import (
     COLUMNS,
     DETAILS,
@@ -46,6 +50,7 @@ TEST_SHA256 = hashlib.sha256(b"test").hexdigest()
 HMAC = "1c2d3e4f.66b80c3dddc06bfe62325dfdfc092e60"
 TIME = 1_795_238_767_123_456
 EVENT_ID = "019aa4f2-35c3-7a1b-8c4d-5e6f70819203"
+INSTANCE = "web1:4711:1eeb7084"
 
 
 def _table(header: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
@@ -134,7 +139,7 @@ SAMPLE = Event(
     type="request",
     outcome="FAILURE",
     service=b"bank",
-    instance="web1:4711:1eeb7084",
+    instance=INSTANCE,
     client=b"192.0.2.7",
     peer=b"10.0.0.5:41522",
     method=b"POST",
@@ -164,7 +169,7 @@ FAULT = Event(
     type="request",
     outcome="ERROR",
     service=b"bank",
-    instance="web1:4711:1eeb7084",
+    instance=INSTANCE,
     details={
         "reason": b"ValueError",
         "traceback": b'Traceback (most recent call last):\n  File "views.py", line 7\n'
@@ -178,7 +183,7 @@ REFUSED = Event(
     type="log_refused",
     outcome="FAILURE",
     service=b"bank",
-    instance="web1:4711:1eeb7084",
+    instance=INSTANCE,
     details={
         "count": 3,
         "first": b"2026-11-21T05:26:09.000000Z",
@@ -187,84 +192,118 @@ REFUSED = Event(
 )
 
 
-SESSION = f"{HMAC[:9]}0d6f1c2b9a8e4f5d7c3b2a1908f7e6d5"
-SAID = Event(
-    time=TIME + 1500,
-    event=EVENT_ID,
-    stream="session",
-    type="authn_login_fail",
-    outcome="FAILURE",
-    service=b"bank",
-    instance="web1:4711:1eeb7084",
-    client=b"192.0.2.7",
-    peer=b"10.0.0.5:41522",
-    user=b"alice",
-    details={"reason": b"wrong password", "method": b"password"},
+# What an application says is composed as at run time, so that a sample changes with it.
+KEY = hashlib.sha256(b"of the samples").digest()
+RULES = Rules(
+    Config.load({"key": KEY}, {}),
+    KEY,
+    "bank",
+    encode_param,
+    lambda details: encode_details(details, {}),
 )
+SESSION = b"8f14e45fceea167a5a36dedd4bea2543"
+BEFORE = b"c9f0f895fb98ab9159f51fd0297e236d"
+CALLER = Facts(b"192.0.2.7", b"10.0.0.5:41522")
+ALICE = CALLER._replace(user="alice", session=RULES.keyring.digest(SESSION))
 
 
-def _said(seq: int, stream: str, kind: str, outcome: str, **columns: object) -> str:
-    known: dict[str, Any] = {"session": SESSION, "details": {}} | columns
-    event = replace(SAID, stream=stream, type=kind, outcome=outcome, **known)
+def _said(seq: int, facts: Facts, **columns: Any) -> str:
+    said = Statement(**columns)
+    event = compose(RULES, said, EVENT_ID, TIME + 1500, facts)
 
-    return _fenced(finish_line(draft_event(event), seq))
+    return _fenced(finish_line(draft_event(replace(event, instance=INSTANCE)), seq))
 
 
 def session_sample() -> str:
     """Show a login that failed."""
-    return _fenced(finish_line(draft_event(SAID), 4))
+    return _said(
+        4,
+        CALLER,
+        stream="session",
+        type="authn_login_fail",
+        outcome="FAILURE",
+        user="alice",
+        reason="wrong password",
+        method="password",
+    )
 
 
 def login_sample() -> str:
     """Show a login, with the session ids before and after it."""
-    details = {
-        "method": b"password",
-        "session_before": HMAC.encode(),
-        "roles": [b"clerk"],
-    }
-    return _said(5, "session", "authn_login_success", "SUCCESS", details=details)
+    return _said(
+        5,
+        CALLER,
+        stream="session",
+        type="authn_login_success",
+        user="alice",
+        method="password",
+        session=SESSION,
+        session_before=BEFORE,
+        roles=("clerk",),
+    )
 
 
 def security_sample() -> str:
     """Show what the security officer is to see."""
-    app = {"app": {"resource": b"/accounts/22051102"}}
-    return _said(1, "security", "authz_fail", "FAILURE", details=app)
+    return _said(
+        1,
+        ALICE,
+        stream="security",
+        type="authz_fail",
+        outcome="FAILURE",
+        app={"resource": "/accounts/22051102"},
+    )
 
 
 def error_sample() -> str:
     """Show an error that the user was shown."""
-    details = {"reason": b"insufficient funds", "app": {"account": b"22051102"}}
-    return _said(2, "error", "error", "FAILURE", details=details)
+    return _said(
+        2,
+        ALICE,
+        stream="error",
+        type="error",
+        outcome="FAILURE",
+        reason="insufficient funds",
+        app={"account": "22051102"},
+    )
 
 
 def call_sample() -> str:
     """Show an external resource that was used."""
     return _said(
-        13, "request", "call", "SUCCESS", action=b"smtp://mail.example", micros=5120
+        13,
+        ALICE,
+        stream="request",
+        type="call",
+        action="smtp://mail.example",
+        is_url=True,
+        micros=5120,
     )
 
 
 def debug_sample() -> str:
     """Show a record of the application's own logging."""
-    app = {
-        "message": b"3 offers found",
-        "logger": b"bank.offers",
-        "level": b"DEBUG",
-        "place": b"offers.py:41",
-    }
-    return _said(1, "debug", "log", "SUCCESS", details={"app": app})
+    place = {"name": "bank.offers", "pathname": "/srv/bank/offers.py", "lineno": 41}
+    level = {"levelno": logging.DEBUG, "levelname": "DEBUG"}
+    record = logging.makeLogRecord(place | level)
+    outcome = outcome_of(record.levelno)
+    app = details_of(record, "3 offers found")
+
+    return _said(1, ALICE, stream="debug", type="log", outcome=outcome, app=app)
 
 
 def automatic_sample() -> str:
     """Show what a job says, outside of any request."""
-    return _system(
-        4,
-        "sys_deploy",
-        "SUCCESS",
-        automation=b"deploy",
-        responsible=b"j.doe",
-        version=b"2026.11.1",
+    said = Statement(
+        stream="system",
+        type="sys_deploy",
+        version="2026.11.1",
+        automation="deploy",
+        responsible="j.doe",
     )
+    event = compose(RULES, said, REFUSED.event, REFUSED.time)
+
+    return _fenced(finish_line(draft_event(replace(event, instance=INSTANCE)), 4))
 
 
 def event_types() -> str:

@@ -22,7 +22,11 @@ _BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 QUESTIONS = {name: (command, shown) for name, command, shown in _BLOCK.findall(_PAGE)}
-_ALLOWED = {"awk", "grep", "sort", "join", "cut", "head", "tail", "audit-mw"}
+# The six questions that a trail must answer, and the others of the page.
+_ASKED = ("attempts", "session", "looked", "leaked", "failed", "crashed")
+_NAMES = (*_ASKED, "columns", "touched", "digest", "last", "errors")
+_ALLOWED = {"awk", "grep", "sort", "join"}
+_DIGEST = "audit-mw digest --trail audit-trail < leaked-token"
 # What changes from run to run, as the page has it.
 _SHOWN = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "2026-11-21T05:26:07.123456Z"),
@@ -105,7 +109,14 @@ def _killed(trail: Path) -> str:
     return session
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+def test_questions() -> None:
+    """Each question is on the page, with its answer, and none is there untested."""
+    assert sorted(QUESTIONS) == sorted(_NAMES)
+    assert _PAGE.count("<!-- analysis: ") == len(_NAMES)
+    assert all(shown.strip() for _, shown in QUESTIONS.values())
+
+
+@pytest.mark.parametrize("name", _NAMES)
 def test_answer(day: Day, name: str) -> None:
     """A command of the page gives the answer that the page shows."""
     command, shown = QUESTIONS[name]
@@ -116,16 +127,17 @@ def test_answer(day: Day, name: str) -> None:
 def test_lure(day: Day) -> None:
     """What the page says of paths is so: without the column, Mallory's line is found."""
     found = day.answer(
-        'grep -h \'"reason":"process_died"\' */request/*.log | cut -f 15'
+        'grep -h \'"reason":"process_died"\' */request/*.log '
+        "| awk -F '\\t' '{print $15}'"
     )
 
     assert found.splitlines() == ['/"reason":"process_died"', "/transfer"]
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", _NAMES)
 def test_one_command(name: str) -> None:
-    """A question is one command of tools that every machine has."""
-    command, _ = QUESTIONS[name]
+    """A question is one command of grep, awk, sort and join; a digest is made by ours."""
+    command = QUESTIONS[name][0].replace(_DIGEST, "")
     bare = re.sub(r"\$?'[^']*'", "", command)
     words = re.findall(r"(?:^|\| |<\(|\$\()([\w-]+)", bare)
 

@@ -19,8 +19,10 @@ def test_demo() -> None:
     assert demo.returncode == 0, demo.stdout[-3000:] + demo.stderr[-3000:]
     for server in ("uvicorn", "gunicorn"):
         assert f"{server}: 28 requests, 28 records, 0 torn" in demo.stdout
-        # The session joined by the one command, its first line and its last.
+        # Joined by one command each: the login that the usual log tells of, and the
+        # session, its first line and its last.
+        assert f"--- {server}: a line of the usual log" in demo.stdout
         assert f"--- {server}: all that Alice's session did\n$ grep" in demo.stdout
-    assert demo.stdout.count("\tsession\tauthn_login_success\tSUCCESS\talice") == 2
+    assert demo.stdout.count("\tsession\tauthn_login_success\tSUCCESS\talice") == 4
     assert demo.stdout.count("\tsession\tsession_expired\tSUCCESS\talice") == 2
     assert '["query","password",{"len":6,"class":"password"}]' in demo.stdout

@@ -1,14 +1,19 @@
 # A small bank on Flask, with an audit trail.
 #
-# The last line is all that the trail takes. `listen` has the endpoint, crashes and
-# aborts on record; what only a bank can know it says itself, with `audit_mw`.
+# `AuditMiddleware`, at the very end, makes a record of every request. `listen` adds
+# what Flask knows: the endpoint, crashes and aborts. What only a bank can know it says
+# itself, with `audit_mw`; and what it logs is joined by the event id.
+#
+# (Longer than 250 lines, since it is the whole bank.)
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,11 +23,32 @@ from flask import Flask, Response, abort, current_app, jsonify, request
 import audit_mw
 from audit_mw import AuditMiddleware
 from audit_mw.integrations.flask import listen
+from audit_mw.integrations.logging import AuditHandler, EventIdFilter
 
 CURRENCY = "EUR"
 RATES = {"USD": Decimal("1.10"), "SEK": Decimal("11.00")}
 ROLES = ("customer",)
+IDLE = 15 * 60  # seconds after which a session that nobody uses ends
+LARGE = Decimal(100)  # a transfer from which on the bank must report it
+EVENTS = ("large_transfer",)  # the names that OWASP's vocabulary does not have
 AMOUNT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,2})?")
+POOL = ThreadPoolExecutor(2, "rates")
+
+
+def _logger() -> logging.Logger:
+    # Errors go to the trail; all goes to stderr as ever, with the event id before it.
+    usual = logging.StreamHandler()
+    usual.addFilter(EventIdFilter())
+    usual.setFormatter(logging.Formatter("%(asctime)s %(event_id)s %(message)s"))
+    logger = logging.getLogger(__name__)
+    logger.setLevel(logging.INFO)
+    for handler in (usual, AuditHandler()):
+        logger.addHandler(handler)
+
+    return logger
+
+
+log = _logger()
 
 
 def _hashed(password: str, salt: bytes) -> bytes:
@@ -41,6 +67,14 @@ class Customer:
     profile: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass
+class Session:
+    """Who is logged in, and when that was last made use of."""
+
+    name: str
+    used: float
+
+
 def _customer(name: str, number: str, balance: str, password: str) -> Customer:
     salt = secrets.token_bytes(16)
 
@@ -50,8 +84,9 @@ def _customer(name: str, number: str, balance: str, password: str) -> Customer:
 class Bank:
     """All customers, and who is logged in."""
 
-    def __init__(self) -> None:
-        self.sessions: dict[str, str] = {}
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.sessions: dict[str, Session] = {}
         self.lock = threading.Lock()
         self.nobody = _customer("", "", "0", secrets.token_hex())
         self.customers = {
@@ -68,9 +103,36 @@ class Bank:
             return None
         self.sessions.pop(before, None)
         session = secrets.token_urlsafe(24)
-        self.sessions[session] = name
+        self.sessions[session] = Session(name, self.clock())
 
         return session
+
+    def name_of(self, session: str) -> str | None:
+        """Return who is logged in; a session that nobody used for long ends here."""
+        found = self.sessions.get(session)
+        if found is None:
+            return None
+        now = self.clock()
+        if now - found.used > IDLE:
+            if self.sessions.pop(session, None):  # of two requests at once one says so
+                audit_mw.session_expired(found.name)
+            return None
+        found.used = now
+
+        return found.name
+
+    def logout(self, session: str, *, everywhere: bool) -> None:
+        """End a session, and all others of the same customer if asked to."""
+        name = self.name_of(session)
+        if name is None or self.sessions.pop(session, None) is None:
+            return
+        audit_mw.logout(name)
+        others = [key for key, it in list(self.sessions.items()) if it.name == name]
+        for other in others if everywhere else ():
+            if self.sessions.pop(other, None):
+                audit_mw.session_invalidated(
+                    name, session=other, reason="logged out everywhere"
+                )
 
     def by_number(self, number: str) -> Customer | None:
         """Return the customer with this account."""
@@ -89,7 +151,7 @@ def the_bank() -> Bank:
 def who() -> Customer:
     """Return who is logged in, and vouch for it."""
     bank = the_bank()
-    name = bank.sessions.get(request.cookies.get("sessionid", ""))
+    name = bank.name_of(request.cookies.get("sessionid", ""))
     if name is None:
         abort(401, "log in first")
     if here := audit_mw.current():
@@ -109,6 +171,15 @@ def amount_of(text: object) -> Decimal:
 
 
 def rate_of(currency: str) -> Decimal | None:
+    """Ask the service of rates, and wait for it no longer than a customer would."""
+    # A thread of the pool does not know by itself whose request it works for.
+    asked = POOL.submit(audit_mw.carry(asked_rate), currency)
+    rate: Decimal | None = asked.result(timeout=5)
+
+    return rate
+
+
+def asked_rate(currency: str) -> Decimal | None:
     """Ask the service of rates, which a table stands for here."""
     began, rate = time.monotonic(), RATES.get(currency)
     audit_mw.call(
@@ -118,6 +189,8 @@ def rate_of(currency: str) -> Decimal | None:
         rows=0 if rate is None else 1,
         micros=round((time.monotonic() - began) * 1e6),
     )
+    if rate is None:
+        log.error("rates.example has no rate of %r", currency)
 
     return rate
 
@@ -139,6 +212,7 @@ def login() -> Response:
         audit_mw.login(name, outcome="FAILURE", reason="wrong name or password")
         abort(401, "wrong name or password")
     audit_mw.login(name, session=session, roles=ROLES)
+    log.info("%s logged in", name)
     answer = jsonify(user=name)
     answer.set_cookie("sessionid", session, httponly=True, samesite="Lax")
 
@@ -146,10 +220,9 @@ def login() -> Response:
 
 
 def logout() -> tuple[str, int]:
-    """Forget the session."""
-    name = the_bank().sessions.pop(request.cookies.get("sessionid", ""), None)
-    if name is not None:
-        audit_mw.logout(name)
+    """Forget the session; with `?all=1` those on other devices, too."""
+    everywhere = request.args.get("all") == "1"
+    the_bank().logout(request.cookies.get("sessionid", ""), everywhere=everywhere)
 
     return "", 204
 
@@ -184,6 +257,8 @@ def transfer() -> Response:
             return refused("insufficient funds", 422)
         me.balance -= amount
         other.balance += amount
+    if amount >= LARGE:
+        audit_mw.security("large_transfer", outcome="SUCCESS", amount=amount)
     if here := audit_mw.current():
         here.action = "accounts.transfer"
         here.note(order=secrets.token_hex(4), balance=me.balance)
@@ -266,10 +341,10 @@ ROUTES = (
 )
 
 
-def make_app() -> Flask:
-    """Return the application, with fresh data."""
+def make_app(clock: Callable[[], float] = time.monotonic) -> Flask:
+    """Return the application, with fresh data; the clock is that of its sessions."""
     app = Flask("bank")
-    app.extensions["bank"] = Bank()
+    app.extensions["bank"] = Bank(clock)
     for path, view, methods in ROUTES:
         app.add_url_rule(path, view_func=view, methods=methods)
     listen(app)
@@ -278,4 +353,6 @@ def make_app() -> Flask:
 
 
 app = make_app()
-app.wsgi_app = AuditMiddleware(app.wsgi_app, service="bank-flask")  # type: ignore[method-assign] # as Flask's manual says
+app.wsgi_app = AuditMiddleware(  # type: ignore[method-assign] # as Flask's manual says
+    app.wsgi_app, service="bank-flask", types=EVENTS
+)

@@ -21,6 +21,7 @@ from audit_mw.event import (
 )
 from audit_mw.policy.findings import Finding
 from audit_mw.rules import Rules
+from audit_mw.said import Own
 from audit_mw.statements import Statement
 
 __all__ = ["alarm_details", "alarm_of"]
@@ -35,7 +36,7 @@ def alarm_of(finding: Finding) -> Statement:
         stream="security",
         type=finding.name,
         outcome="FAILURE",
-        reason=", ".join(finding.reasons),
+        reason=Own(", ".join(finding.reasons)),
     )
 
 

@@ -6,12 +6,15 @@
 # Rule 2: nothing is left out. What is long, or much, goes to the values stream whole.
 #
 # Other numbers are text: a record holds what was said, to the last digit.
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from enum import Enum
+from typing import Any
 
 from audit_mw.event import Text
 from audit_mw.policy.redaction import Redactor
 from audit_mw.policy.remembered import Known
+from audit_mw.said import Own
 from audit_mw.spilling import Spilling
 
 __all__ = ["AppDetails", "octets"]
@@ -48,6 +51,9 @@ class AppDetails:
 
     def text(self, said: object) -> Text:
         """Return a text as it may be kept, a long one spilled."""
+        if isinstance(said, Own):
+            return octets(said)
+
         return self._spilling.bound(self._shown(octets(said)))
 
     def maybe_text(self, said: object) -> Text | None:
@@ -83,7 +89,16 @@ class AppDetails:
 
     def value(self, name: str, value: object) -> object:
         """Return a value as `fit` does, however long it is."""
-        return self._value(name.encode(errors="surrogatepass"), value, 0)
+        return self._value(octets(name), value, 0)
+
+    def named(self, details: Mapping[str, object]) -> dict[str, object]:
+        """
+        Return what is said by keywords, as `value` does.
+
+        The names are the application's own: what a client chose for a password does
+        not blank them out. What is a secret by its shape does not stand in one.
+        """
+        return self._mapping(details, 0, b"", shown=self._redactor.text)
 
     def _value(self, name: bytes, value: object, depth: int) -> object:
         if depth > _DEPTH:
@@ -91,11 +106,17 @@ class AppDetails:
             raise ValueError(f"{where!r:.99}: nested deeper than {_DEPTH}")
         if value is None or isinstance(value, bool):
             return value
-        cls = self._redactor.class_of("app", name, b"")
         if isinstance(value, Mapping):
+            cls = self._redactor.class_of("app", name, b"")
             return self._mapping(value, depth, name if cls else b"")
         if isinstance(value, (list, tuple, set, frozenset)):
-            return [self._value(name, each, depth + 1) for each in value]
+            pair = self._pair(value, depth) if _is_pair(value) else None
+            return pair or [self._value(name, each, depth + 1) for each in value]
+
+        return self._single(name, value)
+
+    def _single(self, name: bytes, value: object) -> object:
+        cls = self._redactor.class_of("app", name, octets(value))
         if cls is not None:
             return (self._redactor.hole(cls, octets(value)),)
         if type(value) is int and -_LARGE <= value < _LARGE:
@@ -104,22 +125,76 @@ class AppDetails:
 
         return self.text(value)
 
+    def _pair(self, value: Any, depth: int) -> object:
+        """Return a name and its value, as headers have them; None if no secret's."""
+        name, item = value
+        if self._redactor.class_of("app", octets(name), b"") is None:
+            return None
+
+        return [self.text(name), self._value(octets(name), item, depth + 1)]
+
     def _mapping(
-        self, value: Mapping[object, object], depth: int, secret: bytes
-    ) -> object:
+        self,
+        value: Mapping[Any, object],
+        depth: int,
+        secret: bytes,
+        shown: Callable[[bytes], Text] | None = None,
+    ) -> dict[str, object]:
         told: dict[str, object] = {}
+        named = _named_by(value)
         for key, item in value.items():
             name = octets(key)
-            # Below a secret's name all is secret: {"password": {"new": ...}}.
-            made = self._value(secret or name, item, depth + 1)
-            shown = self._shown(name)
-            if isinstance(shown, bytes) and len(name) <= _KEY:
-                told[name.decode(errors="surrogateescape")] = made
-            else:
+            # Below a secret's name all is secret: {"password": {"new": ...}}. And a
+            # member may tell what another one is called.
+            of = named if named and name.lower() in _GIVES_VALUE else name
+            made = self._value(secret or of, item, depth + 1)
+            kept = (shown or self._shown)(name)
+            called = _key(kept)
+            if called is None or called in told:
                 # A key of a record has no holes: both stand as what is kept there.
-                told[f"key {len(told)}"] = [self._spilling.bound(shown), made]
+                told[_free(told)] = [self._spilling.bound(kept), made]
+            else:
+                told[called] = made
 
         return told
+
+
+# {"name": "password", "value": ...}, as forms and headers are often held.
+_GIVES_NAME, _GIVES_VALUE = (b"name", b"key", b"field"), (b"value", b"data", b"content")
+
+
+def _named_by(value: Mapping[Any, object]) -> bytes:
+    """Return how the members say what the value is called; empty if they do not."""
+    names = [
+        item
+        for key, item in value.items()
+        if isinstance(key, str) and key.lower().encode() in _GIVES_NAME
+    ]
+
+    return octets(names[0]) if names and isinstance(names[0], (str, bytes)) else b""
+
+
+def _is_pair(value: Collection[object]) -> bool:
+    pair = list(value) if isinstance(value, (list, tuple)) else []
+
+    return len(pair) == 2 and isinstance(pair[0], (str, bytes))
+
+
+def _free(told: Mapping[str, object]) -> str:
+    number = len(told)
+    while f"key {number}" in told:
+        number += 1
+
+    return f"key {number}"
+
+
+def _key(shown: Text) -> str | None:
+    """Return the key of a record that stands for a text, if one can."""
+    with suppress(UnicodeDecodeError):
+        if isinstance(shown, bytes) and len(shown) <= _KEY:
+            return shown.decode(errors="surrogatepass")
+
+    return None
 
 
 def octets(said: object) -> bytes:
@@ -134,20 +209,28 @@ def octets(said: object) -> bytes:
     if isinstance(said, (bytes, bytearray, memoryview)):
         return bytes(said)
     if isinstance(said, str):
-        return said.encode(errors="surrogatepass")
+        return _coded(said)
     if isinstance(said, bool) or said is None:
         return str(said).encode()
     if isinstance(said, int):
         # str() refuses one of some thousand digits.
         return hex(said).encode() if abs(said) >= 1 << 1024 else b"%d" % said
     if isinstance(said, (float, complex)) or _tells(said):
-        return str(said).encode(errors="surrogatepass")
+        return _coded(str(said))
     kind = type(said).__name__
 
     raise TypeError(
         f"a {kind} cannot be recorded: say what of it is to be, as text, number, "
         "list or mapping"
     )
+
+
+def _coded(text: str) -> bytes:
+    with suppress(UnicodeEncodeError):
+        # Bytes that are no UTF-8, as Python has them in a text.
+        return text.encode(errors="surrogateescape")
+
+    return text.encode(errors="surrogatepass")
 
 
 def _tells(said: object) -> bool:

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from weakref import WeakSet
@@ -78,11 +79,6 @@ class Auditor:
     def serve(self) -> None:
         """Note that this is the auditor of an application of this process."""
         _auditors.add(self)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its trail is open."""
-        return self._writer.is_open
 
     @property
     def keeps_debug(self) -> bool:
@@ -164,19 +160,22 @@ class Auditor:
             ValueError: something in it is nested too deep.
         """
         see_fork()
+        lenient = self.config.on_failure == "serve"
         try:
             self._say(said)
         except AuditUnavailable:
-            if self.config.on_failure != "serve":
+            if not lenient:
                 raise
             self._writer.pass_unrecorded()
+            return
+        with suppress(*((AuditUnavailable,) if lenient else ())):
+            self._writer.settle()
 
     def _say(self, said: Statement) -> None:
         rules = self._rules or self._open()
         event, now = self._ids.make()
         self._writer.ready()
         self._writer.commit_safely(compose(rules, said, event, now))
-        self._writer.settle()
 
     def refuse(self, error: Exception, head: Callable[[], RequestHead]) -> None:
         """
@@ -221,10 +220,8 @@ class Auditor:
 
 
 def auditors() -> list[Auditor]:
-    """Return those of the applications of this process; those in use, if any is."""
-    found = list(_auditors)
-
-    return [auditor for auditor in found if auditor.is_open] or found
+    """Return those of the applications of this process."""
+    return list(_auditors)
 
 
 class _Startup:

@@ -7,8 +7,13 @@
 #         that a request has started may serve others later.
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from functools import wraps
-from inspect import iscoroutinefunction
+from functools import partial, wraps
+from inspect import (
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isgeneratorfunction,
+    isroutine,
+)
 from typing import Any
 
 from audit_mw.recorder import Recorder
@@ -169,10 +174,17 @@ def leave(before: Before) -> None:
 
 
 def bind(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that runs in this exchange, wherever and whenever it does."""
+    """
+    Return a function that runs in this exchange, wherever and whenever it does.
+
+    Raises:
+        TypeError: it makes a generator, which runs where it is iterated.
+    """
+    if _is_any(function, isgeneratorfunction, isasyncgenfunction):
+        raise TypeError("carry binds a function, not a generator: bind who iterates it")
     found = current()
     bound = None if found is None else found.bound()
-    if iscoroutinefunction(function):
+    if _is_any(function, iscoroutinefunction):
 
         @wraps(function)
         async def carried_on(*args: Any, **named: Any) -> Any:
@@ -193,3 +205,12 @@ def bind(function: Callable[..., Any]) -> Callable[..., Any]:
             leave(before)
 
     return carried
+
+
+def _is_any(function: Any, *kinds: Callable[[Any], bool]) -> bool:
+    while isinstance(function, partial):
+        function = function.func
+    if not isroutine(function) and not isinstance(function, type):
+        function = type(function).__call__  # an object that can be called
+
+    return any(kind(function) for kind in kinds)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 __all__ = [
     "DELIVERY",
     "STREAMS",
+    "USER_NAMES",
     "Event",
     "Hole",
     "JsonText",
@@ -25,6 +26,10 @@ __all__ = [
     "Upload",
     "Value",
 ]
+
+# Where an object of a user has its name, the first that is one. What users choose for
+# themselves comes last: it may be another's.
+USER_NAMES = ("identity", "username", "email", "id", "display_name")
 
 # In details: whether the server took the last message, which is not known yet.
 DELIVERY = object()

@@ -102,18 +102,27 @@ OURS = tuple(
     )
 )
 
-_KNOWN = {each.name: each for each in (*OWASP, *OURS)}
+# What the trail says of itself, and what has a call of its own: whoever reads the
+# trail must be able to rely on who said it.
+_NOBODYS = {
+    *("request", "websocket", "call", "exception", "log", "sys_startup", "sys_crash"),
+    *("sys_shutdown", "log_gap", "log_refused", "log_space", "segment_closed"),
+    "segment_expired",
+}
+_KNOWN = {each.name for each in (*OWASP, *OURS)} - _NOBODYS
 
 
 def check_type(name: object, own: Collection[str] = ()) -> str:
     """
-    Return `name` if it is one of the vocabulary, or of `own`.
+    Return `name` if it is one that an application may say, or one of `own`.
 
     Raises:
         ValueError: it is not; the message names the nearest that is.
     """
     if isinstance(name, str) and (name in _KNOWN or name in own):
         return name
+    if name in _NOBODYS:
+        raise ValueError(f"{name!r} is a word of the trail's own: say another one")
     near = get_close_matches(str(name)[:99], [*_KNOWN, *own], 1)
     said = f"; {near[0]!r}?" if near else ""
 

@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from audit_mw.alarms import alarm_details, alarm_of
-from audit_mw.app_details import AppDetails
+from audit_mw.app_details import AppDetails, octets
 from audit_mw.body_params import BodyParams
 from audit_mw.event import Event, Params, RequestHead, Text
 from audit_mw.gathering import Gathering
@@ -431,7 +431,7 @@ class Exchange:
                 cut=cut,
                 user=user,
                 read=self._read,
-                ended=self._ended,
+                ended=self._is_whole(),
                 is_news=self._is_news(),
                 before=before,
             ),
@@ -442,6 +442,13 @@ class Exchange:
         self._findings += [finding.name.encode() for finding in found.findings]
         self._findings += found.notes
         self._found = found.findings
+
+    def _is_whole(self) -> bool:
+        # Connections break, and what was cut off in the middle is malformed of itself.
+        declared = self._expected.declared
+        is_all = declared is None or self._read >= declared
+
+        return self._ended and is_all and not self._gone
 
     def _is_news(self) -> bool:
         # Where the server put a claim in the peer's place, it trusts who makes it.
@@ -475,6 +482,10 @@ class Exchange:
 
     # --- what is said beside it
 
+    def end_request(self) -> None:
+        """Note that the application reads no more; what it may quote is known then."""
+        self._contain(self._gathered)
+
     def tell(self, said: Statement, now: int) -> Event:
         """
         Return the event of something that the application says in this exchange.
@@ -487,8 +498,6 @@ class Exchange:
             TypeError: something cannot be recorded.
             ValueError: something is nested too deep.
         """
-        if said.traceback:
-            self._contain(self._gathered)  # it may quote the body, a cookie, the path
         facts = Facts(
             client=_maybe(self._bound, self._client.address),
             peer=_maybe(self._bound, peer_text(self._head.peer)),
@@ -549,10 +558,8 @@ class Exchange:
             ValueError: something is nested too deep.
         """
         if not self.finished:
-            told = self._app_details()
-            # One by one, for threads may note at once.
-            for name, value in details.items():
-                self.said.notes[name] = told.value(name, value)
+            # Not replaced, for threads may note at once.
+            self.said.notes.update(self._app_details().named(details))
 
     def _app_details(self) -> AppDetails:
         rules, gathering = self._rules, self._gathering
@@ -588,7 +595,7 @@ class Exchange:
     def _text(self, word: str | None) -> Text | None:
         if word is None:
             return None
-        text = self._rules.redactor.text(word.encode(errors="surrogatepass"))
+        text = self._rules.redactor.text(octets(word))
 
         return self._gathering.spilling.bound(text)
 

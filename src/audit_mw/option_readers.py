@@ -103,11 +103,13 @@ def read_types(value: object) -> tuple[str, ...]:
 def read_detectors(value: object) -> tuple[str, ...]:
     """Return which findings are looked for: all, none, some, or all but some."""
     words = _words(value)
-    if words in (("all",), ("none",), ()):
-        return DETECTORS if words == ("all",) else ()
+    if words == ("all",):
+        return DETECTORS
+    if words == ("none",) or value == []:
+        return ()
     names = {word.removeprefix("-") for word in words}
     signs = {word.startswith("-") for word in words}
-    if names - set(DETECTORS) or len(signs) > 1:
+    if not names or names - set(DETECTORS) or len(signs) > 1:
         known = ", ".join(DETECTORS)
         raise ValueError(f"give all, none, some of {known}, or each to omit with a -")
 

@@ -11,6 +11,7 @@ from typing import Self
 from audit_mw.auditor import Auditor, auditors
 from audit_mw.config import Config
 from audit_mw.errors import ConfigError
+from audit_mw.trail.forks import in_child
 
 __all__ = ["Trail", "find_trail", "open_trail"]
 
@@ -55,6 +56,14 @@ _opened: list[Trail] = []
 _named: list[Trail] = []  # at most one: that of the environment
 
 
+def _begin_child() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent may have it for ever
+    _lock = threading.RLock()
+
+
+in_child(_begin_child)
+
+
 def open_trail(options: Mapping[str, object], automation: str | None) -> Trail:
     """
     Open a trail for what is said outside of any exchange.
@@ -97,7 +106,7 @@ def find_trail() -> Trail:
         if _opened:
             return _opened[-1]
         found = auditors()
-        if len(found) == 1:
+        if len({auditor.config.trail for auditor in found}) == 1:
             return Trail(found[0], _program())
         if not _named:
             _named.append(_name(found))

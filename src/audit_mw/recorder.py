@@ -51,15 +51,16 @@ class Recorder:
 
     __slots__ = (
         "_exchange",
-        "_fault",
         "_is_pending",
         "_is_sent",
         "_lenient",
         "_place",
         "_refused",
+        "_told",
         "_vouch",
         "_writer",
         "committed",
+        "is_vouched",
         "opening",
     )
 
@@ -77,6 +78,7 @@ class Recorder:
         self._place = place
         self._writer = writer
         self._vouch = vouch
+        self.is_vouched = False  # by an integration
         self._lenient = lenient
         self.opening = opening
         # The record is in the journal: nothing that is sent later changes it.
@@ -86,7 +88,7 @@ class Recorder:
         # The record is with the writer: nothing changes it.
         self._is_sent = False
         self._refused: AuditUnavailable | None = None
-        self._fault: BaseException | None = None
+        self._told: tuple[BaseException, ...] = ()
 
     @property
     def event(self) -> str:
@@ -107,7 +109,7 @@ class Recorder:
 
     def vouch_by(self, change: Callable[[Vouched], Vouched]) -> None:
         """Let what the edge vouches for be changed, at the moment when it is asked."""
-        before = self._vouch
+        before, self.is_vouched = self._vouch, True
         self._vouch = lambda: change(before())
 
     @property
@@ -283,11 +285,12 @@ class Recorder:
         if isinstance(error, OSError) and self._exchange.is_gone:
             return  # how a server tells that the client left: no fault of ours
         if isinstance(error, Exception):
+            self._exchange.end_request()
             self.fault(error)
 
     def end(self) -> None:
         """Record what is not recorded yet: the exchange is over."""
-        self._fault = None  # it holds the frames that hold us
+        self._told = ()  # they hold the frames that hold us
         if not self.committed and self._refused is None:
             self._end("failed" if self._exchange.end_early() else "unknown")
         else:
@@ -314,18 +317,18 @@ class Recorder:
             self._exchange.user = principal_of(vouched.user)
             self._exchange.action = vouched.action
 
-    def tells(self, error: BaseException) -> bool:
+    def mark_told(self, error: BaseException) -> bool:
         """Note that an exception is told of; return whether it was not before."""
         # A framework may tell of it, a logger as well, and both let it go on.
-        if error is self._fault:
+        if any(error is told for told in self._told):
             return False
-        self._fault = error
+        self._told = (*self._told, error)
 
         return True
 
     def fault(self, error: BaseException) -> None:
         """Record an exception that nobody handled, once, with its traceback."""
-        if not self.tells(error):
+        if not self.mark_told(error):
             return
         self._ask()
         fault = fault_of(error, self._exchange.type)

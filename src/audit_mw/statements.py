@@ -143,7 +143,7 @@ def _details(rules: Rules, said: Statement, told: AppDetails) -> dict[str, objec
         "roles": told.fit("roles", list(said.roles), ROLES_BYTES),
         "automation": told.maybe_text(said.automation),
         "responsible": told.maybe_text(said.responsible),
-        "app": told.fit("app", dict(said.app), APP_BYTES),
+        "app": told.bound("app", told.named(said.app), APP_BYTES),
     }
 
 

@@ -3,13 +3,16 @@
 # Each test drives both, wrapped as their users would wrap them, through the test
 # clients of their frameworks.
 import io
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.fastapi_app import app as fastapi_app
 from examples.fastapi_app.app import make_app as make_fastapi
+from examples.flask_app import app as flask_app
 from examples.flask_app.app import make_app as make_flask
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
@@ -22,11 +25,25 @@ BOB = "22051102"
 
 
 @dataclass
+class Clock:
+    """The clock of a bank's sessions, in seconds; time passes when a test says so."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+@dataclass
 class Bank:
     """A bank behind its middleware: send a request, get (status, body); its trail."""
 
     send: Callable[..., tuple[int, Any]]
     trail: Path
+    clock: Clock
+    log: logging.Logger
+    forget: Callable[[], object]  # the cookies, as another device has none
 
     def login(self) -> None:
         """Log in as Alice."""
@@ -46,7 +63,13 @@ def bank(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bank]:
     if request.param == "flask":
         yield _flask(tmp_path)
         return
-    app = AuditMiddleware(make_fastapi(), trail=str(tmp_path), service="bank")
+    clock = Clock()
+    app = AuditMiddleware(
+        make_fastapi(clock),
+        trail=str(tmp_path),
+        service="bank",
+        types=fastapi_app.EVENTS,
+    )
     with TestClient(app, raise_server_exceptions=False) as client:
 
         def send(method: str, path: str, **content: Any) -> tuple[int, Any]:
@@ -56,13 +79,14 @@ def bank(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bank]:
             )
             return answer.status_code, answer.json() if is_json else answer.text
 
-        yield Bank(send, tmp_path)
+        yield Bank(send, tmp_path, clock, fastapi_app.log, client.cookies.clear)
 
 
 def _flask(tmp_path: Path) -> Bank:
-    app = make_flask()
+    clock = Clock()
+    app = make_flask(clock)
     app.wsgi_app = AuditMiddleware(  # type: ignore[method-assign] # as Flask's manual says
-        app.wsgi_app, trail=str(tmp_path), service="bank"
+        app.wsgi_app, trail=str(tmp_path), service="bank", types=flask_app.EVENTS
     )
     client = app.test_client()
 
@@ -76,7 +100,9 @@ def _flask(tmp_path: Path) -> Bank:
         answer.close()
         return answer.status_code, answer.json if answer.is_json else body.decode()
 
-    return Bank(send, tmp_path)
+    return Bank(
+        send, tmp_path, clock, flask_app.log, lambda: client.delete_cookie("sessionid")
+    )
 
 
 def test_login(bank: Bank) -> None:
@@ -333,6 +359,86 @@ def test_logout_said(bank: Bank) -> None:
     assert (logout.type, logout.user) == ("session_expired", b"alice")
     assert logout.details["reason"] == b"logout"
     assert logout.session == login.session
+
+
+def test_session_expired(bank: Bank) -> None:
+    """A session that nobody used for long ends, and that is on record once."""
+    bank.login()
+    bank.clock.now += 15 * 60 + 1
+    statuses = [bank.send("GET", "/profile")[0] for _ in range(2)]
+    login, expired = bank.events("session")
+    _, profile, _ = bank.events()
+
+    assert statuses == [401, 401]
+    assert (expired.type, expired.user) == ("session_expired", b"alice")
+    assert expired.details["reason"] == b"timeout"
+    assert (expired.session, expired.event) == (login.session, profile.event)
+
+
+def test_session_in_use(bank: Bank) -> None:
+    """A session that is made use of goes on, however long."""
+    bank.login()
+    for _ in range(3):
+        bank.clock.now += 10 * 60
+        assert bank.send("GET", "/profile")[0] == 200
+
+    assert len(bank.events("session")) == 1
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_logout_everywhere(bank: Bank, *, everywhere: bool) -> None:
+    """A logout ends the sessions on other devices if asked to; each is on record."""
+    bank.login()
+    bank.forget()
+    bank.login()
+    bank.send("POST", "/logout?all=1" if everywhere else "/logout")
+    other, own, *ends = bank.events("session")
+    ended = [(end.session, end.details["reason"], end.user) for end in ends]
+    invalidated = (other.session, b"logged out everywhere", b"alice")
+
+    assert other.session != own.session
+    assert ended[0] == (own.session, b"logout", b"alice")
+    assert ended[1:] == ([invalidated] if everywhere else [])
+    assert {end.event for end in ends} == {bank.events()[-1].event}
+
+
+def test_large_transfer(bank: Bank) -> None:
+    """A transfer that must be reported is, by a name of the bank's own."""
+    bank.login()
+    for amount in ("99.99", "100.00"):
+        order = {"from": "22051101", "to": BOB, "amount": amount}
+        bank.send("POST", "/transfer", json=order)
+    (said,) = bank.events("security")
+
+    assert (said.type, said.outcome) == ("large_transfer", "SUCCESS")
+    assert said.details["app"] == {"amount": b"100.00"}
+    assert (said.user, said.event) == (b"alice", bank.events()[-1].event)
+
+
+def test_logged_error(bank: Bank) -> None:
+    """An error that the bank logs, in a thread of a pool, is on record."""
+    bank.login()
+    bank.send("GET", "/accounts/22051101?currency=XXX")
+    (logged,) = (event for event in bank.events("error") if event.type == "log")
+    said = logged.details["app"]
+
+    assert isinstance(said, dict)
+    assert said["message"] == b"rates.example has no rate of 'XXX'"
+    assert (logged.user, logged.event) == (b"alice", bank.events()[-1].event)
+
+
+def test_usual_log(bank: Bank) -> None:
+    """A line of the usual log has the event id of its request."""
+    usual = bank.log.handlers[0]
+    assert isinstance(usual, logging.StreamHandler)
+    before = usual.setStream(written := io.StringIO())
+    try:
+        bank.login()
+    finally:
+        usual.setStream(before)
+    _date, _time, event, said = written.getvalue().split(maxsplit=3)
+
+    assert (event, said) == (bank.events()[-1].event, "alice logged in\n")
 
 
 def test_crash_in_fault_stream(bank: Bank) -> None:

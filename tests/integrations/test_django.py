@@ -95,6 +95,33 @@ def test_login_that_is_given_up(visited: Path) -> None:
     assert _told(login) == ("authn_login_success", "SUCCESS", b"bob", None)
 
 
+def test_login_by_another_request(site: Site) -> None:
+    """A login by a request that Django did not make is on record all the same."""
+    login = site.one("wrapped", "session")
+
+    assert _told(login)[:3] == ("authn_login_success", "SUCCESS", b"bob")
+
+
+def test_request_within_another(site: Site) -> None:
+    """What Django is let serve within a request changes nothing of whose that is."""
+    event = site.request("within")
+
+    assert (event.user, event.action) == (b"alice", b"within-page")
+    assert event.session == site.request("private").session
+    assert "roles" not in event.details
+
+
+def test_session_that_is_deleted(site: Site) -> None:
+    """An object whose key is a secret is on record by its digest."""
+    event = site.one("delete session", "security")
+    app = event.details["app"]
+
+    assert isinstance(app, dict)
+    (hole,) = app["object"]["session_key"]
+    assert (hole.len, hole.cls) == (32, "token")
+    assert hole.hmac
+
+
 def test_session_goes_on(site: Site) -> None:
     """All requests of a session have its digest, and no other has."""
     session = site.request("login").session

@@ -159,7 +159,7 @@ def _judge(*params: tuple[str, bytes, Value]) -> tuple[list[str], list[bytes]]:
             ),
             (
                 "form and cookie",
-                [("form", b"id", b"1"), ("cookie", b"id", b"2")],
+                [("form", b"user_id", b"1"), ("cookie", b"user_id", b"2")],
                 ["form", "cookie"],
             ),
             (

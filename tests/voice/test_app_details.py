@@ -111,6 +111,55 @@ def test_awkward_keys() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "password", "value": "Zq8xkW8v"},
+        [("password", "Zq8xkW8v")],
+        [["X-Api-Key", "Zq8xkW8v"], ["Accept", "*/*"]],
+        {"headers": [("Authorization", "Zq8xkW8v")]},
+        {"key": "9f86d081884c7d659a2feaa0c55ad015"},
+        {"code": "482913"},
+    ],
+    ids=repr,
+)
+def test_named_beside(value: object) -> None:
+    """A secret is known by the name that stands beside it, too, and by name and form."""
+    coded = encode({"app": told(value)[0]})
+
+    for secret in (b"Zq8xkW8v", b"9f86d081884c7d65", b"482913"):
+        assert secret not in coded
+
+
+def test_beside_a_name() -> None:
+    """A member that is called by its own name is known by that."""
+    made, _ = told({"name": "alice", "password": "Zq8xkW8v", "value": "v"})
+
+    assert made["v"] == {
+        "name": b"alice",
+        "password": (Hole(8, "password"),),
+        "value": b"v",
+    }
+
+
+def test_names_of_keywords() -> None:
+    """The application's own names are not blanked out by what a client sent."""
+    known = Known([b"status", b"owner"])
+    details = AppDetails(REDACTOR, Spilling(CONFIG), known, encode)
+    named = details.named({"status": 403, "owner": "bob", "k" * 99: 1, "key 2": 2})
+
+    assert list(named) == ["status", "owner", "key 2", "key 3"] or list(named) == [
+        *("status", "owner", "key 2", "key 2")
+    ]
+
+
+def test_keys_that_meet() -> None:
+    """Keys that are one text, and those of ours, stand beside each other."""
+    made, _ = told({1: "a", "1": "b", "key 3": "c", "k" * 99: "d"})
+
+    assert len(made["v"]) == 4
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

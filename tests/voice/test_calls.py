@@ -269,6 +269,17 @@ def test_unknown_name(stage: Stage) -> None:
     assert stage.events("security") == []
 
 
+@pytest.mark.parametrize("name", ["log_gap", "sys_shutdown", "request", "log"])
+def test_word_of_the_trail(stage: Stage, name: str) -> None:
+    """What the trail says of itself nobody else says: readers rely on it."""
+
+    def act() -> None:
+        with pytest.raises(ValueError, match="a word of the trail's own"):
+            audit_mw.system(name)
+
+    assert stage.serve(act).raised is None
+
+
 @pytest.mark.parametrize("interface", INTERFACES)
 def test_own_name(interface: str, audited: Audited) -> None:
     """A name that the options declare is known."""
@@ -284,7 +295,65 @@ def test_declared_badly() -> None:
         Config.load({"types": "loan\tgranted"}, {})
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"reason": 5.5}, {"roles": "clerk"}, {"outcome": "in"}, {"session": 7}]
+)
+def test_login_said_wrongly(stage: Stage, wrong: dict[str, Any]) -> None:
+    """A login that cannot be recorded lets nobody in."""
+
+    def act() -> None:
+        with pytest.raises((TypeError, ValueError)):
+            audit_mw.login("mallory", **wrong)
+        assert exchange().user is None
+
+    assert stage.serve(act).raised is None
+    assert stage.event("request").user is None
+    assert stage.events("session") == []
+
+
+def test_roles_once(stage: Stage) -> None:
+    """Roles may be anything that yields them, once."""
+    stage.serve(lambda: audit_mw.login("alice", roles=iter(["a", "b"])))  # type: ignore[arg-type] # but so it goes
+
+    assert stage.event("session").details["roles"] == [b"a", b"b"]
+    assert stage.event("request").details["roles"] == [b"a", b"b"]
+
+
+def test_bytes_that_are_no_text(stage: Stage) -> None:
+    """Bytes that are no UTF-8 are on record as they are, wherever they are said."""
+
+    def act() -> None:
+        audit_mw.login(b"al\xffice", reason=b"\xfe")  # type: ignore[arg-type] # from a database
+        exchange().note(k={b"\xfd": b"\xfc"})
+
+    stage.serve(act)
+    login, request = stage.event("session"), stage.event("request")
+
+    assert (login.user, login.details["reason"]) == (b"al\xffice", b"\xfe")
+    assert request.user == b"al\xffice"
+    assert request.details["app"] == {"k": {"key 0": [b"\xfd", b"\xfc"]}}
+
+
 # --- secrets, and what is long
+
+
+@pytest.mark.parametrize("word", ["password", "logout", "look-alike", "token"])
+def test_our_own_words(stage: Stage, word: str) -> None:
+    """A password that is one of our words is not told by what is blanked out."""
+
+    def act() -> None:
+        audit_mw.login("аlice")  # its first letter is Cyrillic
+        audit_mw.login("bob", method="token")
+        audit_mw.logout("bob")
+
+    stage.serve(act, b"user=%D0%B0lice&password=" + word.encode())
+    session, security = stage.events("session"), stage.events("security")
+
+    assert [it.details.get("method") for it in session] == [b"password", b"token", None]
+    assert session[-1].details["reason"] == b"logout"
+    for event in (*session, *security):
+        assert not isinstance(event.details.get("reason", b""), tuple)
+    assert [it.type for it in security] == ["deceptive_user"]
 
 
 def test_secrets(stage: Stage) -> None:

@@ -1,12 +1,13 @@
 # A secret that a client sent, or that the application names as one, is said in every
 # way that the voice has; it must be nowhere.
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from tests.canary.places import ALL, CANARIES
 from tests.canary.spellings import leaks
-from tests.edges.audited import Audited
+from tests.edges.audited import Audited, read_trail
 from tests.voice.stages import INTERFACES, Stage
 
 import audit_mw
@@ -28,10 +29,11 @@ def _fault(shown: str) -> None:
     audit_mw.voice.fault(RuntimeError(f"wrong: {shown!r}"))
 
 
+OPENED = ["alphanumeric", "non-ascii", "parted", "punctuated"]
 # Where the client sent it as a password, and the application says it anywhere.
 SAID: dict[str, Say] = {
-    "error": lambda shown: audit_mw.error(f"wrong password {shown}"),
-    "error, quoted": lambda shown: audit_mw.error(f"wrong password {shown!r}"),
+    "error": lambda shown: audit_mw.error(f"it was {shown}"),
+    "error, quoted": lambda shown: audit_mw.error(f"it was {shown!r}"),
     "a detail": lambda shown: audit_mw.error("e", seen=shown),
     "bytes": lambda shown: audit_mw.error("e", seen=shown.encode()),
     "deep inside": lambda shown: audit_mw.error("e", seen=[{"a": (shown, 1)}]),
@@ -41,13 +43,18 @@ SAID: dict[str, Say] = {
     "method": lambda shown: audit_mw.login("alice", method=shown),
     "roles of a login": lambda shown: audit_mw.login("alice", roles=[shown]),
     "logout": lambda shown: audit_mw.logout("alice", reason=f"typed {shown}"),
+    "expired": lambda shown: audit_mw.session_expired("alice", reason=f"as {shown}"),
+    "invalidated": lambda shown: audit_mw.session_invalidated("alice", reason=shown),
     "security": lambda shown: audit_mw.security("authz_fail", resource=f"/{shown}"),
+    "security, reason": lambda shown: audit_mw.security("authz_fail", reason=shown),
     "action": lambda shown: audit_mw.security("authz_fail", action=f"try {shown}"),
     "automation": lambda shown: audit_mw.error("e", automation=shown),
+    "responsible": lambda shown: audit_mw.error("e", responsible=f"by {shown}"),
     "call": lambda shown: audit_mw.call(f"ldap://dir/{shown}"),
     "call, coded": lambda shown: audit_mw.call(f"https://x/?q={quote(shown)}"),
     "call, reason": lambda shown: audit_mw.call("x", reason=shown),
     "system": lambda shown: audit_mw.system("sys_deploy", reason=shown),
+    "version": lambda shown: audit_mw.system("sys_deploy", version=shown),
     "own action": _current("action", lambda shown: f"log in {shown}"),
     "own roles": _current("roles", lambda shown: [shown]),
     "note": lambda shown: _note(seen=f"it was {shown}"),
@@ -61,6 +68,8 @@ NAMED: dict[str, Say] = {
     "session": _current("session", lambda shown: shown),
     "session of a login": lambda shown: audit_mw.login("alice", session=shown),
     "session that ended": lambda shown: audit_mw.logout("alice", session=shown),
+    "session that expired": lambda shown: audit_mw.session_expired(session=shown),
+    "session revoked": lambda shown: audit_mw.session_invalidated(session=shown),
 }
 
 
@@ -103,3 +112,39 @@ def test_what_is_named(name: str, kind: str, audited: Audited) -> None:
     assert server.raised is None
     assert stage.events("request")
     assert leaks(audited.trail, canary) == []
+
+
+def _job(audited: Audited, called: str, *seen: str) -> Path:
+    """Say something with a second trail open; return the directory of both."""
+    trail = audited.trail.with_name("job")
+    with audit_mw.open(trail=str(trail), automation=called, responsible=called):
+        for each in seen:
+            audit_mw.error(each)
+
+    return trail.parent
+
+
+@pytest.mark.parametrize("kind", OPENED)
+def test_opened_in_a_request(kind: str, audited: Audited) -> None:
+    """A trail that is opened inside of a request keeps its password no more."""
+    canary = CANARIES[kind]
+    shown = shown_of(canary)
+    stage = Stage(INTERFACES[len(kind) % 2], audited)
+    body = b"user=alice&password=" + quote(canary, safe="").encode()
+    server = stage.serve(lambda: _job(audited, shown, shown), body)
+
+    assert server.raised is None
+    assert len(stage.events("error")) == 1
+    assert read_trail(audited.trail.with_name("job"), "system")
+    assert leaks(audited.trail.parent, canary) == []
+
+
+@pytest.mark.parametrize("kind", OPENED)
+def test_opened(kind: str, audited: Audited) -> None:
+    """Outside of any request, what is called a secret is none to be kept."""
+    canary = CANARIES[kind]
+    both = _job(audited, f"job --password={shown_of(canary)}", "e")
+    (error,) = read_trail(audited.trail.with_name("job"), "error")
+
+    assert {"automation", "responsible"} <= set(error.details)
+    assert leaks(both, canary) == []

@@ -136,6 +136,28 @@ def test_carry_keeps_its_form(stage: Stage) -> None:
     assert stage.event("error").event == stage.event("request").event
 
 
+def test_carry_of_other_things(stage: Stage) -> None:
+    """An object that is called as a coroutine is bound; a generator cannot be."""
+
+    class Worker:
+        async def __call__(self) -> None:
+            await asyncio.sleep(0)
+            note()
+
+    def numbers() -> Iterator[int]:
+        yield 1
+
+    def act() -> None:
+        carried = audit_mw.carry(Worker())
+        in_thread(lambda: asyncio.run(carried()))
+        with pytest.raises(TypeError, match="not a generator"):
+            audit_mw.carry(numbers)
+        assert audit_mw.carry(dict)(a=1) == {"a": 1}
+
+    assert stage.serve(act).raised is None
+    assert stage.event("error").event == stage.event("request").event
+
+
 def test_tasks(audited: Audited) -> None:
     """Tasks and `to_thread` inherit the exchange; one that outlives it has none."""
     late: list[asyncio.Task[None]] = []

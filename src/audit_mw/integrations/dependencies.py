@@ -23,8 +23,8 @@ def vouches(
     Args:
         dependency: of FastAPI's: a function, or an object that can be called, that is
             async or not. What it raises goes on.
-        name: gives the name of what it returns; else a text, or `username`,
-            `display_name`, `email`, `id` of it, is the name.
+        name: gives the name of what it returns; else a text, or `identity`,
+            `username`, `email`, `id`, `display_name` of it, is the name.
     """
     if dependency is None:
         return functools.partial(vouches, name=name)

@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import Any
 
 from flask import Flask, g, got_request_exception, request, request_started, session
+from flask.globals import request_ctx
 from werkzeug.exceptions import BadRequestKeyError, HTTPException
 
 from audit_mw import voice
@@ -43,6 +44,7 @@ except ImportError:  # it is not used, then
 __all__ = ["listen"]
 
 _METHOD = "audit_mw_login_method"
+_USER = "_audit_mw_user"  # on the request: the name of who was loaded
 
 
 def listen(app: Flask, *, method: str = "password") -> None:
@@ -73,22 +75,49 @@ def listen(app: Flask, *, method: str = "password") -> None:
 
 
 @contained
-def _started(_app: Flask, **_: object) -> None:
+def _started(app: Flask, **_: object) -> None:
     # The proxies mean something else, or nothing, by the time a record is made.
     asked: Any = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     globals_: Any = g._get_current_object()  # noqa: SLF001
     _name_session()
-    vouch_by(user=lambda: _loaded(globals_), action=lambda: asked.endpoint)
+    manager = getattr(app, "login_manager", None)
+    if manager is not None:
+        put_around(manager, "_update_request_context_with_user", _loading)
+    vouch_by(user=lambda: _loaded(asked, globals_), action=lambda: asked.endpoint)
 
 
-def _loaded(globals_: Any) -> str | None:
+def _loading(load: Callable[..., Any]) -> Callable[..., Any]:
+    def loaded(*args: Any, **named: Any) -> Any:
+        result = load(*args, **named)
+        _known()
+
+        return result
+
+    return loaded
+
+
+@contained
+def _known() -> None:
+    # Now, while it is fresh: after a commit its name is another query, and at the end
+    # of the request there is no session of the database any more.
+    setattr(request, _USER, _user_name(getattr(g, "_login_user", None)))
+
+
+def _loaded(asked: Any, globals_: Any) -> str | None:
+    found = vars(asked)
+    if _USER in found:
+        return str(found[_USER]) if found[_USER] else None
+
     return _user_name(getattr(globals_, "_login_user", None))
 
 
 def _name_session() -> None:
     # Flask's own cookie is the session itself, and has no id; that of an extension
-    # which keeps sessions on the server has one.
-    found, key = voice.current(), getattr(session, "sid", None)
+    # which keeps sessions on the server has one. Who asks Flask for it makes the
+    # response vary by it.
+    held = vars(request_ctx._get_current_object())  # type: ignore[attr-defined]  # noqa: SLF001
+    key = getattr(held.get("_session", held.get("session")), "sid", None)
+    found = voice.current()
     if found is not None and isinstance(key, str) and key and found.session is None:
         found.session = key
 
@@ -178,14 +207,7 @@ def _logged_out(_app: Flask, user: Any = None, **_: object) -> None:
 
 @contained
 def _confirmed(_app: Flask, **_: object) -> None:
-    voice.login(_loaded(g), method="confirmation")
-
-
-@contained
-def _unauthorized(_app: Flask, **_: object) -> None:
-    voice.security(
-        "authz_fail", outcome="ATTEMPT", reason="login required", action=_endpoint()
-    )
+    voice.login(_user_name(getattr(g, "_login_user", None)), method="confirmation")
 
 
 @contained
@@ -193,21 +215,22 @@ def _needs_refresh(_app: Flask, **_: object) -> None:
     voice.security(
         "authz_fail",
         outcome="ATTEMPT",
-        reason="fresh login required",
-        user=_loaded(g),
+        reason=voice.Own("fresh login required"),
+        user=_user_name(getattr(g, "_login_user", None)),
         action=_endpoint(),
     )
 
 
 @contained
 def _protected(_app: Flask, **_: object) -> None:
-    voice.security(
-        "session_new_address", outcome="ATTEMPT", reason="session protection"
-    )
+    # Each update of a browser does it, on each request: no alarm, but good to know.
+    found = voice.current()
+    if found is not None:
+        found.note(suspicion="address or browser changed")
 
 
 def _endpoint() -> str | None:
-    return request.endpoint
+    return voice.Own(request.endpoint) if request.endpoint else None
 
 
 _LOGIN_SIGNALS = {
@@ -215,7 +238,6 @@ _LOGIN_SIGNALS = {
     "user_loaded_from_cookie": _remembered,
     "user_logged_out": _logged_out,
     "user_login_confirmed": _confirmed,
-    "user_unauthorized": _unauthorized,
     "user_needs_refresh": _needs_refresh,
     "session_protected": _protected,
 }

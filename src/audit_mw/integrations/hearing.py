@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from audit_mw import voice
 from audit_mw.errors import AuditUnavailable
+from audit_mw.event import USER_NAMES
 
 __all__ = [
     "Problem",
@@ -29,7 +30,6 @@ Knows = Callable[[], str | None]
 # More are counted: a client can have a million wrong values in one document.
 _SHOWN = 100
 _UNAUTHORIZED, _FORBIDDEN, _LOWEST = 401, 403, 400
-_NAMES = ("username", "display_name", "email", "id")
 
 
 class Problem(NamedTuple):
@@ -61,7 +61,12 @@ def _note(where: str, slip: Exception) -> None:
             found.note(integration=f"{where}: {type(slip).__name__}")
 
 
-def vouch_by(*, user: Knows | None = None, action: Knows | None = None) -> None:
+def vouch_by(
+    *,
+    user: Knows | None = None,
+    action: Knows | None = None,
+    only_first: bool = False,
+) -> None:
     """
     Let the exchange ask what a framework knows, whenever it makes a record.
 
@@ -72,9 +77,10 @@ def vouch_by(*, user: Knows | None = None, action: Knows | None = None) -> None:
         user: tells who is logged in. May be called in any thread, and must neither
             block nor load anything. What it raises is nobody.
         action: tells what serves the request, likewise.
+        only_first: not where somebody vouches already.
     """
     found = voice.current()
-    if found is None:
+    if found is None or (only_first and found.recorder.is_vouched):
         return
 
     def vouched(server: Any) -> Any:
@@ -95,11 +101,11 @@ def _asked(know: Knows | None) -> str | None:
 def name_of(user: object) -> str | None:
     """Return the name of a user: a text, a number, or an object that has one."""
     if isinstance(user, Mapping):
-        given = (user.get(key) for key in (*_NAMES, "sub"))
+        given = (user.get(key) for key in (*USER_NAMES, "sub"))
         return next((str(each) for each in given if _is_name(each)), None)
     if _is_name(user):
         return str(user)
-    for attribute in _NAMES:
+    for attribute in USER_NAMES:
         with suppress(Exception):
             found = getattr(user, attribute)
             if _is_name(found):
@@ -113,8 +119,10 @@ def _is_name(found: object) -> bool:
 
 
 def class_name(error: object) -> str:
-    """Return the whole name of the class of an object."""
-    return f"{type(error).__module__}.{type(error).__qualname__}"
+    """Return the whole name of the class of an object, as a fault has it."""
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+
+    return voice.Own(name.removeprefix("builtins."))
 
 
 def refusal(status: int, message: str, **details: Any) -> None:
@@ -140,7 +148,10 @@ def refusal(status: int, message: str, **details: Any) -> None:
 
 def rejected_input(message: str, problems: Iterable[Problem], **details: Any) -> None:
     """Say that what the user sent was found invalid, and where."""
-    named = [problem._asdict() for problem in problems]
+    named = [
+        {"field": problem.field, "type": voice.Own(problem.type)}
+        for problem in problems
+    ]
     more = len(named) - _SHOWN
     if more > 0:
         details["more"] = more

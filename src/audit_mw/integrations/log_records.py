@@ -61,7 +61,8 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception as slip:  # noqa: BLE001 - whatever the text of an argument raises
-        return f"{record.msg!s} (not formatted: {type(slip).__name__})"
+        said = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        return f"{said} (not formatted: {type(slip).__name__})"
 
 
 def has_exception(record: logging.LogRecord) -> bool:

@@ -22,7 +22,8 @@ Who a dependency of FastAPI's returns is the user. docs/integrations.md has it a
 #         called as it would be, and what came of it is told afterwards.
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from audit_mw import voice
@@ -144,8 +145,9 @@ def _is_async(function: Any) -> bool:
 
 @contained
 def _answered(error: Any, response: Any, *, is_http: bool) -> None:
-    if callable(getattr(error, "errors", None)):  # FastAPI's RequestValidationError
-        rejected_input("invalid request", _problems(error.errors()))
+    problems = _problems(error)
+    if problems is not None:
+        rejected_input(voice.Own("invalid request"), problems)
     elif is_http:
         answered = response if hasattr(response, "status_code") else error
         refusal(
@@ -155,9 +157,15 @@ def _answered(error: Any, response: Any, *, is_http: bool) -> None:
         )
 
 
-def _problems(errors: Any) -> Iterator[Problem]:
-    for each in errors:
-        yield Problem(".".join(map(str, each["loc"])), str(each["type"]))
+def _problems(error: Any) -> list[Problem] | None:
+    """Return what FastAPI's RequestValidationError says; None if it is no such."""
+    with suppress(Exception):  # an exception of the application's own has its own way
+        return [
+            Problem(".".join(map(str, each["loc"])), str(each["type"]))
+            for each in error.errors()
+        ]
+
+    return None
 
 
 def _message(error: Any) -> str:

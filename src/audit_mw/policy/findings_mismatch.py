@@ -34,7 +34,8 @@ _CHOICES = set(
     b"lang language locale hl lng theme mode skin tz timezone currency country region "
     b"city view layout page tab limit size perpage pagesize sort order orderby "
     b"direction dir filter columns ref referrer referer source campaign medium term "
-    b"content gclid fbclid consent next redirect returnurl version".split()
+    b"content gclid fbclid consent next redirect returnurl version "
+    b"user username login email name q query search action".split()
 )
 _WORD = re.compile(rb"[^_.-]+\Z")
 

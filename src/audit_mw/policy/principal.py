@@ -6,11 +6,9 @@
 # none of that may reach the application.
 from contextlib import suppress
 
-__all__ = ["principal_of"]
+from audit_mw.event import USER_NAMES
 
-# `display_name` is what Starlette's own users have; its `identity` is not implemented
-# by them and raises.
-_NAMES = ("identity", "display_name", "username", "id")
+__all__ = ["principal_of"]
 
 
 def principal_of(user: object) -> str | None:
@@ -27,7 +25,7 @@ def principal_of(user: object) -> str | None:
 
 
 def _name_of(user: object) -> str | None:
-    for attribute in _NAMES:
+    for attribute in USER_NAMES:
         with suppress(Exception):
             name = _name(getattr(user, attribute))
             if name is not None:

@@ -146,11 +146,13 @@ class Redactor:
     ) -> Text:
         # A key in armour spans lines.
         spans = [*known, *find_shapes(text, self._shapes), *secrets.find(text)]
-        start = 0
+        start, before = 0, b""
         for line in text.split(b"\n"):
             if not line.startswith(clean):
                 spans += _moved(self._find(line), start)
-            start += len(line) + 1
+                if b"input_value=" in line:
+                    spans += _moved(self._quoted(before, line), start)
+            start, before = start + len(line) + 1, line
 
         return self._cut(text, spans)
 
@@ -232,6 +234,14 @@ class Redactor:
 
         return tuple(part for part in parts if part)
 
+    def _quoted(self, before: bytes, line: bytes) -> Iterator[Span]:
+        # As pydantic shows it: the place on a line of its own, the value on the next.
+        place = before.strip().rpartition(b".")[2]
+        found = _INPUT_VALUE.search(line)
+        cls = self.classify(place) if place else None
+        if found is not None and cls is not None:
+            yield Span(found.start(1), found.end(1), cls)
+
     # --- fields with a grammar of their own
 
     def path(self, path: bytes) -> Text:
@@ -279,6 +289,7 @@ _SECRET_FILE = re.compile(
     rb"|(?:^|[/\\])(?:\.env[\w.-]*+|shadow))\Z",
     re.IGNORECASE,
 )
+_INPUT_VALUE = re.compile(rb"input_value=(.*?)(?:, input_type=\w+\]|$)")
 _ANY_WORD = re.compile(rb"[\w\x80-\xff.-]{2,}")
 
 

@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
 
 from audit_mw.policy.names import PASSWORD
@@ -34,27 +35,48 @@ class Known:
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
         spelt = set(_spellings(secrets))
-        self._spelt = [(each.lower(), len(each)) for each in spelt]
+        lower = {each.lower() for each in spelt}
+        self._short = _compile_short([it for it in lower if len(it) <= _SHORT])
+        self._long = _index_long(it for it in lower if len(it) > _SHORT)
         self._grams = _grams_of(spelt)
 
     def find(self, text: bytes) -> Iterator[Span]:
         """Yield where `text` has one of them, however spelt, or a good part of it."""
         lower = text.lower()
-        for spelt, length in self._spelt:
-            for start in _places(lower, spelt):
-                yield Span(start, start + length, PASSWORD)
+        if self._short is not None:
+            for match in self._short.finditer(lower):
+                yield Span(match.start(), match.end(), PASSWORD)
+        # Once along the text, however many there are: a client may send thousands.
+        for at in range(len(lower) - _SHORT if self._long else 0):
+            begun = self._long.get(lower[at : at + _SHORT + 1])
+            if begun is not None:
+                yield from _longest(lower, at, begun)
         yield from _find_grams(text, self._grams)
 
 
-def _places(text: bytes, spelt: bytes) -> Iterator[int]:
-    if len(spelt) <= _SHORT:
-        alone = rb"(?<![A-Za-z0-9_])" + re.escape(spelt) + rb"(?![A-Za-z0-9_])"
-        yield from (match.start() for match in re.finditer(alone, text))
-        return
-    start = text.find(spelt)
-    while start >= 0:
-        yield start
-        start = text.find(spelt, start + len(spelt))
+def _longest(text: bytes, at: int, begun: dict[int, set[bytes]]) -> Iterator[Span]:
+    for length, spelt in begun.items():
+        if text[at : at + length] in spelt:
+            yield Span(at, at + length, PASSWORD)
+            return
+
+
+def _compile_short(spelt: Iterable[bytes]) -> "re.Pattern[bytes] | None":
+    words = b"|".join(map(re.escape, sorted(spelt, key=len, reverse=True)))
+    if not words:
+        return None
+
+    return re.compile(rb"(?<![A-Za-z0-9_])(?:" + words + rb")(?![A-Za-z0-9_])")
+
+
+def _index_long(spelt: Iterable[bytes]) -> dict[bytes, dict[int, set[bytes]]]:
+    """Return, by how they begin and how long they are, the longest first."""
+    index: dict[bytes, dict[int, set[bytes]]] = {}
+    for each in sorted(spelt, key=len, reverse=True):
+        begun = index.setdefault(each[: _SHORT + 1], {})
+        begun.setdefault(len(each), set()).add(each)
+
+    return index
 
 
 def _spellings(secrets: Iterable[bytes]) -> Iterator[bytes]:
@@ -72,6 +94,7 @@ def _spellings(secrets: Iterable[bytes]) -> Iterator[bytes]:
 def _parts(secret: bytes) -> Iterator[bytes]:
     for whole in {secret, unquote_to_bytes(secret), decode_percent(secret)}:
         yield whole
+        yield whole.strip()  # as many an application reads it
         yield from (line for line in whole.splitlines() if len(line) > _SHORT)
 
 
@@ -93,6 +116,7 @@ def _spellings_of_part(secret: bytes) -> Iterator[bytes]:
 def _readings(secret: bytes) -> Iterator[str]:
     yield secret.decode("utf-8", "surrogateescape")
     yield secret.decode("utf-8", "replace")
+    yield normalize("NFKC", secret.decode("utf-8", "replace"))
     # WSGI hands out bytes as Latin-1, so an application may show them that way.
     yield secret.decode("latin-1")
     with suppress(UnicodeDecodeError):

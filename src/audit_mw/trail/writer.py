@@ -287,11 +287,6 @@ class Writer:
 
         return self._config.debug and level < Level.NO_DEBUG
 
-    @property
-    def is_open(self) -> bool:
-        """Whether journal and trail are open."""
-        return self._pump is not None and self._pump.accepting
-
     def flush(self) -> None:
         """
         Wait until what was finished is in its segments.

@@ -14,6 +14,7 @@ from tests.compat.detectors.browser import Browser, Page
 
 from audit_mw import AuditMiddleware
 
+USERS = ("alice", "žemaitė")  # a name beyond ASCII is looked at closely
 AUTHORS = "/admin/library/author/"
 urlpatterns: list[object] = []
 
@@ -31,6 +32,7 @@ def set_up() -> None:
             "django.contrib.contenttypes",
             "django.contrib.messages",
             "django.contrib.sessions",
+            "audit_mw.integrations.django",
             "tests.compat.detectors.library",
         ],
         LOGGING_CONFIG=None,
@@ -65,17 +67,18 @@ def set_up() -> None:
     admin = sys.modules["django.contrib.admin"]
     urlpatterns.append(path("admin/", admin.site.urls))
     users = sys.modules["django.contrib.auth.models"].User.objects
-    users.create_superuser("alice", "alice@example.com", "correct horse")
+    for user in USERS:
+        users.create_superuser(user, "admin@example.com", "correct horse")
     for number in range(120):
         users.create_user(f"user{number}")
 
 
-def log_in(browser: Browser) -> None:
+def log_in(browser: Browser, user: str) -> None:
     """Log in, at the second try."""
     for password in ("wrong", "correct horse"):
         page = browser.get(f"/admin/login/?next={AUTHORS}")
         form = page.form("login-form")
-        form.set("username", "alice")
+        form.set("username", user)
         form.set("password", password)
         page = browser.submit(page, form)
     assert page.target == AUTHORS, page.target
@@ -164,14 +167,14 @@ def main(trail: str) -> None:
     """Work for an hour, and log out."""
     set_up()
     browser = Browser(AuditMiddleware(get_wsgi_application(), trail=trail))
-    log_in(browser)
+    log_in(browser, USERS[0])
     add_authors(browser)
     change_authors(browser)
     change_users(browser)
     page = browser.get("/admin/")
     browser.submit(page, page.form("logout-form"))
     # And one that is due: the list is of one user, what is done to it of another.
-    log_in(browser)
+    log_in(browser, USERS[1])
     page = browser.get(AUTHORS)
     page.target = f"{AUTHORS}?action=export"
     delete(browser, page)

@@ -141,11 +141,19 @@ def test_alone(example: Example, servers: ExitStack) -> None:
     events = example.awaited(3)
     (said,) = read_trail(example.directory / "audit-trail", "security")
     line, security, _ = _lines(example)
+    example.type(example.block("python examples/nightly.py"))
 
     assert example.block("make ") == f"make serve-{example.name}\n"
     assert differences(example.line(events[1], 2), line) == []
     assert differences(example.line(said, 1), security) == []
     assert said.event == events[1].event
+    assert _closed_days(example) == ["SUCCESS"]
+
+
+def _closed_days(example: Example) -> list[str]:
+    found = read_trail(example.directory / "audit-trail", "system")
+
+    return [event.outcome for event in found if event.type == "day_closed"]
 
 
 @pytest.mark.parametrize("server", ["gunicorn", "uvicorn"])

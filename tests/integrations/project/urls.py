@@ -9,9 +9,12 @@ from asgiref.sync import sync_to_async
 from django import forms
 from django.apps import apps
 from django.contrib import admin, auth
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSession
 from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.core.handlers.wsgi import WSGIHandler
 from django.http import Http404, HttpRequest, HttpResponse
+from django.test import RequestFactory
 from django.urls import path
 from tests.integrations.slots import no_slot_left
 
@@ -197,6 +200,41 @@ def given_up(request: HttpRequest) -> HttpResponse:
     raise CancelledError
 
 
+class Wrapped:
+    """A request around another one, as REST framework has it."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+
+def wrapped(request: HttpRequest) -> HttpResponse:
+    """Log in over the session of another, by a request that Django did not make."""
+    auth.login(Wrapped(request), auth.get_user_model().objects.get(username="bob"))
+
+    return HttpResponse("hello")
+
+
+def within(request: HttpRequest) -> HttpResponse:
+    """Let Django serve a request of somebody else within this one."""
+    inner = RequestFactory().get("/private")
+    session = DatabaseSession()
+    bob = auth.get_user_model().objects.get(username="bob")
+    session[auth.SESSION_KEY] = str(bob.pk)
+    session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+    session[auth.HASH_SESSION_KEY] = bob.get_session_auth_hash()
+    session.save()
+    inner.COOKIES["sessionid"] = session.session_key
+    handler = WSGIHandler()
+    handler.load_middleware()
+    found = handler.get_response(inner)
+    name = request.user.get_username()
+
+    return HttpResponse(f"{name}, and within {found.content.decode()}")
+
+
 def own_word(_request: HttpRequest) -> HttpResponse:
     """Say user and action."""
     found = audit_mw.current()
@@ -206,6 +244,7 @@ def own_word(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("hello")
 
 
+admin.site.register(apps.get_model("sessions", "Session"))
 urlpatterns = [
     path("public", public),
     path("begin", begin),
@@ -225,5 +264,7 @@ urlpatterns = [
     path("broken", broken_user),
     path("unrecordable", unrecordable),
     path("own", own_word),
+    path("wrapped", wrapped),
+    path("within", within, name="within-page"),
     path("admin/", admin.site.urls),
 ]

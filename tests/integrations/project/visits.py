@@ -33,6 +33,7 @@ __all__ = ["CANARY", "PASSWORD", "WRONG"]
 PASSWORD = "correct horse battery"
 WRONG = "wr0ng-c4n4ry-passphrase"
 CANARY = "c4n4ry-0f-a-s3cret-value"
+SESSION = "k3v9x2q8m4z7w1t6r5y0p2n8b4c6d1f3"  # somebody's
 _ERRORS = ("found", "denied", "bad", "suspicious")
 
 
@@ -107,6 +108,7 @@ def _visit(new: Callable[[], Visitor]) -> Iterator[Visitor]:
     visitor.post("/transfer", "good form", {"amount": "1", "to": "a"})
     visitor.post("/transfer", "forged", {}, csrf="1")
     visitor.get("/broken", "broken")
+    visitor.get("/within", "within")
     visitor.log_in("bob", "other")
     visitor.get("/logout", "logout")
     yield visitor
@@ -115,6 +117,8 @@ def _visit(new: Callable[[], Visitor]) -> Iterator[Visitor]:
     visitor.get("/other-session", "other session")
     visitor.log_in("alice", "login async", "/login-async")
     visitor.get("/unrecordable", "unrecordable")
+    visitor.get("/wrapped", "wrapped")
+    visitor.log_in("alice", "alice again")
     visitor.give_up("/given-up", "given up")
     yield visitor
     visitor = new()
@@ -153,6 +157,12 @@ def _administer(root: Visitor) -> None:
     chosen = {"action": "delete_selected", "_selected_action": keys, "post": "yes"}
     root.post(groups, "delete groups", chosen)
     root.post(f"{groups}add/", "bad group", {"name": ""})
+    session = apps.get_model("sessions", "Session").objects.create(
+        pk=SESSION, session_data="x", expire_date="2030-01-01T00:00Z"
+    )
+    root.keys.append(SESSION)
+    page = f"/admin/sessions/session/{session.pk}/delete/"
+    root.post(page, "delete session", {"post": "yes"})
 
 
 @contextmanager

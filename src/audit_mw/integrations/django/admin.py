@@ -62,7 +62,7 @@ def _tell(entry: Any) -> None:
     fields = list(_fields(entry.change_message))
     details: dict[str, Any] = {
         "model": model,
-        "object": None if entry.object_id is None else str(entry.object_id),
+        "object": _object(entry),
         "change": _FLAGS.get(entry.action_flag),
         "fields": fields,
         "account": entry.object_repr if is_user else None,
@@ -74,14 +74,30 @@ def _tell(entry: Any) -> None:
     )
 
 
+def _object(entry: Any) -> object:
+    """Return the key of an object; that of a session, or a token, by its own name."""
+    if entry.object_id is None:
+        return None
+    found = _type_of(entry)
+    model = None if found is None else found.model_class()
+    key = "id" if model is None else model._meta.pk.name  # noqa: SLF001 - it is public
+
+    return str(entry.object_id) if key == "id" else {key: str(entry.object_id)}
+
+
 def _model_of(entry: Any) -> str | None:
+    found = _type_of(entry)
+
+    return None if found is None else f"{found.app_label}.{found.model}"
+
+
+def _type_of(entry: Any) -> Any:
     if entry.content_type_id is None:
         return None
     # Those that it knows already; the admin has asked it for this one.
     types = apps.get_model("contenttypes", "ContentType").objects
-    found = types.get_for_id(entry.content_type_id)
 
-    return f"{found.app_label}.{found.model}"
+    return types.get_for_id(entry.content_type_id)
 
 
 def _type(flag: int, model: str | None, fields: list[str], *, is_user: bool) -> str:

@@ -68,7 +68,7 @@ def login_failed(credentials: Any = None, **_: object) -> None:
         or _own_name(given),
         method=method,
         outcome="FAILURE",
-        reason="refused by all backends",
+        reason=voice.Own("refused by all backends"),
     )
 
 

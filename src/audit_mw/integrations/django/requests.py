@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _ROLES = ("is_superuser", "is_staff")
+_ASKED = "_audit_mw_asked"  # on the request: whether it is the exchange's own
 _UNNAMED = "_audit_mw_unnamed"  # on the request: what waits for the session's id
 
 
@@ -58,7 +59,14 @@ def asking_async(
 
 @contained
 def _ask(request: Any) -> None:
-    vouch_by(user=lambda: user_name(_loaded(request)), action=lambda: _action(request))
+    found = voice.current()
+    vars(request)[_ASKED] = found is not None and not found.recorder.is_vouched
+    # Of a request that Django is let serve within another one, nothing is the user's.
+    vouch_by(
+        user=lambda: user_name(_loaded(request)),
+        action=lambda: _action(request),
+        only_first=True,
+    )
 
 
 def _action(request: Any) -> str | None:
@@ -97,16 +105,17 @@ def user_name(user: Any) -> str | None:
 
 @contained
 def _answered(request: Any) -> None:
-    _name_session(request)
-    found = voice.current()
-    if found is not None and not found.roles:
-        found.roles = roles_of(_loaded(request))
-
-
-def _name_session(request: Any) -> None:
     key = session_key(request)
     for say in vars(request).pop(_UNNAMED, ()):
         say(session=key)
+    if vars(request).get(_ASKED):
+        _name_session(request, key)
+        found = voice.current()
+        if found is not None and not found.roles:
+            found.roles = roles_of(_loaded(request))
+
+
+def _name_session(request: Any, key: str | None) -> None:
     # One that nobody has looked at is what the client says, and not what is there.
     found, session = voice.current(), getattr(request, "session", None)
     if found is not None and key is not None and getattr(session, "accessed", False):
@@ -115,7 +124,12 @@ def _name_session(request: Any) -> None:
 
 def when_named(request: Any, say: Callable[..., None]) -> None:
     """Say something when the id of the session is known, or that there is none."""
-    vars(request).setdefault(_UNNAMED, []).append(say)
+    while _ASKED not in vars(request) and hasattr(request, "_request"):
+        request = request._request  # noqa: SLF001 - as REST framework wraps it
+    if _ASKED in vars(request):
+        vars(request).setdefault(_UNNAMED, []).append(say)
+    else:
+        say(session=None)  # whoever made it, nobody comes back to it
 
 
 def session_key(request: Any) -> str | None:
