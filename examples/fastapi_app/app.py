@@ -209,7 +209,7 @@ async def json_object(request: Request) -> dict[str, Any]:
     return found
 
 
-@vouches(name=lambda customer: customer.name)  # type: ignore[untyped-decorator] # takes any kind
+@vouches(name=lambda customer: customer.name)
 def who(request: Request) -> Customer:
     """Return who is logged in."""
     bank: Bank = request.app.state.bank

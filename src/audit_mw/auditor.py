@@ -3,6 +3,8 @@
 #
 # It opens nothing when it is made: a server may still drop its privileges, or fork.
 # Lifespan start-up opens it, or else the first request.
+#
+# (Longer than 250 lines, since the one place that wires things wires all of them.)
 import os
 import signal
 import sys

@@ -138,7 +138,7 @@ def session_id(session: object) -> bytes | None:
     Return a session id as bytes.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is no text.
     """
     if session is None or isinstance(session, bytes):
         return session or None

@@ -2,6 +2,8 @@
 #
 # A reader takes text, or the value itself, and raises ValueError with the phrase that
 # completes "option ... is ...:".
+#
+# (Longer than 250 lines, since each kind of value has its reader here.)
 import re
 from base64 import b64decode
 from binascii import Error as BadBase64

@@ -1,4 +1,5 @@
-# What is decided at start, for all exchanges: policy and parsers, compiled.
+# What all exchanges share: policy and parsers, compiled at start, and the memory of
+# what was seen before.
 from collections.abc import Callable, Mapping
 
 from audit_mw.config import Config

@@ -27,7 +27,7 @@ def check_name(what: str, value: object) -> str | None:
     Return a name as text; None stays.
 
     Raises:
-        TypeError: it is none; an object of a user is not its name.
+        TypeError: it is no name; an object of a user is not its name.
     """
     if value is None or isinstance(value, str):
         return value or None
@@ -45,7 +45,7 @@ def check_outcome(value: object) -> str:
     Return an outcome.
 
     Raises:
-        ValueError: it is none.
+        ValueError: there is no such outcome.
     """
     if isinstance(value, str) and value in OUTCOMES:
         return value

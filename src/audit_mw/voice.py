@@ -25,6 +25,7 @@ __all__ = [
     "current",
     "error",
     "fault",
+    "log",
     "login",
     "logout",
     "open",
@@ -417,16 +418,30 @@ def log(
     error: BaseException | None = None,
     traceback: str | None = None,
 ) -> None:
-    # For integrations.logging. Of one exception in one exchange there is one fault;
-    # what is logged of it later is an error, which has its name.
+    """
+    Record a record of the application's own logging, for `integrations.logging`.
+
+    Of one exception in one exchange there is one fault; what is logged of it later is an
+    error, which has its name.
+
+    Args:
+        stream: that it goes to.
+        details: what it says.
+        outcome: that its level stands for.
+        error: the exception that it has with it.
+        traceback: of that, or of where it was made.
+
+    Raises:
+        ConfigError, AuditUnavailable: as with `fault`.
+    """
     found = current()
     said = Statement(
         stream=stream, type="log", outcome=outcome, traceback=traceback, app=details
     )
     if error is not None:
-        fault = fault_of(error, "log")
-        trace = f"{fault.traceback}{traceback or ''}"  # with a stack, if it has one
-        said = replace(said, reason=fault.reason, traceback=trace)
+        told = fault_of(error, "log")
+        trace = f"{told.traceback}{traceback or ''}"  # with a stack, if it has one
+        said = replace(said, reason=told.reason, traceback=trace)
     if found is None:
         _say_outside(said)
         return

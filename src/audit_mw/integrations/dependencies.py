@@ -6,14 +6,24 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from audit_mw import voice
 from audit_mw.integrations.hearing import contained, name_of
 
 __all__ = ["vouches"]
 
+_Dependency = TypeVar("_Dependency", bound=Callable[..., Any])
 
+
+@overload
+def vouches(
+    dependency: _Dependency, /, *, name: Callable[[Any], object] = ...
+) -> _Dependency: ...
+@overload
+def vouches(
+    *, name: Callable[[Any], object] = ...
+) -> Callable[[_Dependency], _Dependency]: ...
 def vouches(
     dependency: Any = None, /, *, name: Callable[[Any], object] = name_of
 ) -> Any:
