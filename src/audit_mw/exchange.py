@@ -438,7 +438,7 @@ class Exchange:
             self._rules.limits,
         )
         if user is not None and found.shows_user:
-            sightings.tell_user(user)
+            sightings.note_user(user)
         self._findings += [finding.name.encode() for finding in found.findings]
         self._findings += found.notes
         self._found = found.findings

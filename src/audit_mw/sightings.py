@@ -91,7 +91,7 @@ class Sightings:
         """Tell whether a principal was told of: each of its requests shows the same."""
         return bool(self._users.get(user))
 
-    def tell_user(self, user: Text) -> None:
+    def note_user(self, user: Text) -> None:
         """Note that a principal was told of."""
         self._users.put(user, (b"-",))
 

@@ -421,8 +421,8 @@ def log(
     """
     Record a record of the application's own logging, for `integrations.logging`.
 
-    Of one exception in one exchange there is one fault; what is logged of it later is an
-    error, which has its name.
+    Of one exception in one exchange there is one fault; what is logged of it later is
+    an error, which has its name.
 
     Args:
         stream: that it goes to.
