@@ -6,6 +6,7 @@
 # Rule 2: nothing is left out. What is long, or much, goes to the values stream whole.
 #
 # Other numbers are text: a record holds what was said, to the last digit.
+import re
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from enum import Enum
@@ -22,6 +23,7 @@ __all__ = ["AppDetails", "octets"]
 _DEPTH = 8
 _LARGE = 1 << 63  # from here on readers have no number for it
 _KEY = 64
+_PLAIN = re.compile(rb"[a-z_]{1,32}")
 # Modules whose objects are what their text says.
 _TELLING = {"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"}
 
@@ -95,10 +97,13 @@ class AppDetails:
         """
         Return what is said by keywords, as `value` does.
 
-        The names are the application's own: what a client chose for a password does
-        not blank them out. What is a secret by its shape does not stand in one.
+        A name that is a plain word is the application's own: what a client chose for a
+        password does not blank it out.
         """
-        return self._mapping(details, 0, b"", shown=self._redactor.text)
+        return self._mapping(details, 0, b"", shown=self._shown_name)
+
+    def _shown_name(self, name: bytes) -> Text:
+        return name if _PLAIN.fullmatch(name) else self._shown(name)
 
     def _value(self, name: bytes, value: object, depth: int) -> object:
         if depth > _DEPTH:
@@ -160,7 +165,7 @@ class AppDetails:
 
 
 # {"name": "password", "value": ...}, as forms and headers are often held.
-_GIVES_NAME, _GIVES_VALUE = (b"name", b"key", b"field"), (b"value", b"data", b"content")
+_GIVES_NAME, _GIVES_VALUE = ("name", "key", "field"), (b"value", b"data", b"content")
 
 
 def _named_by(value: Mapping[Any, object]) -> bytes:
@@ -168,7 +173,7 @@ def _named_by(value: Mapping[Any, object]) -> bytes:
     names = [
         item
         for key, item in value.items()
-        if isinstance(key, str) and key.lower().encode() in _GIVES_NAME
+        if isinstance(key, str) and key.lower() in _GIVES_NAME
     ]
 
     return octets(names[0]) if names and isinstance(names[0], (str, bytes)) else b""
