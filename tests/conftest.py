@@ -1,4 +1,7 @@
 # What holds for all tests.
+import tests.forking  # noqa: F401 - first, as it says
+
+# isort: split
 from collections.abc import Iterator
 from weakref import WeakSet
 

@@ -4,6 +4,9 @@
 # application with raw messages, as a server does. Beside the witness that the
 # application writes, a process notes in `done.*` which answers it got whole, so that
 # the judge knows it of a process that is dead.
+import tests.forking  # noqa: F401 - first, as it says
+
+# isort: split
 import asyncio
 import ctypes
 import json

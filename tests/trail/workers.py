@@ -4,6 +4,9 @@
 # the task, and writes what it returns as JSON. Nothing here asserts: tests do.
 #
 # (Longer than 250 lines, since it is a list: the tasks share nothing but their names.)
+import tests.forking  # noqa: F401 - first, as it says
+
+# isort: split
 import errno
 import fcntl
 import json
