@@ -513,6 +513,8 @@ def test_async_view(app: Flask, audited: Audited) -> None:
     ]
 
 
+# (Flask-Login 0.6.3 sets its cookie by what Python 3.12 warns of.)
+@pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
 def test_remembered(app: Flask, audited: Audited) -> None:
     """Who comes back by the cookie that remembers them is logged in by it."""
 
