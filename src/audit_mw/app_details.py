@@ -53,10 +53,18 @@ class AppDetails:
 
     def text(self, said: object) -> Text:
         """Return a text as it may be kept, a long one spilled."""
-        if isinstance(said, Own):
-            return octets(said)
+        text = octets(said)
+        own = isinstance(said, Own)
 
-        return self._spilling.bound(self._shown(octets(said)))
+        return self._spilling.bound(
+            self._redactor.text(text) if own else self._shown(text)
+        )
+
+    def url(self, said: object) -> Text:
+        """Return an address as it may be kept, without what is secret in one."""
+        return self._spilling.bound(
+            self._redactor.said(octets(said), self._secrets, is_url=True)
+        )
 
     def maybe_text(self, said: object) -> Text | None:
         """Return a text as it may be kept; None stays."""

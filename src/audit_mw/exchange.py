@@ -11,9 +11,11 @@
 #
 # All state of one request is here. What happens after the last message changes nothing.
 #
-# (Longer than 250 lines, since a state machine that is cut in two has two states.)
+# (Longer than 250 lines, since a state machine that is cut in two has two states. What
+# is found in an exchange, and said in it, is judged elsewhere, and asked for here.)
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from audit_mw.alarms import alarm_details, alarm_of
@@ -401,9 +403,12 @@ class Exchange:
         found, self._found = self._found or (), []
         events: list[Event] = []
         for finding in found:
-            self._contain(lambda of=finding: events.append(self._alarm(of, now)))  # type: ignore[misc] # a default binds it
+            self._contain(partial(self._add_alarm, events, finding, now))
 
         return events
+
+    def _add_alarm(self, events: list[Event], finding: Finding, now: int) -> None:
+        events.append(self._alarm(finding, now))
 
     def _alarm(self, finding: Finding, now: int) -> Event:
         event = self.tell(alarm_of(finding), now)

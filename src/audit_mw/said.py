@@ -15,8 +15,9 @@ class Own(str):
     """
     A text that is ours, or an integration's, whatever a client sends.
 
-    It is kept as it is: where a client's password is one of our words, what is withheld
-    in its place would tell which.
+    What the client sent is not looked for in it: where a password is one of our words,
+    what is withheld in its place would tell which. What has the shape of a secret is
+    withheld in it all the same.
     """
 
     __slots__ = ()

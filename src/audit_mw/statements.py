@@ -110,7 +110,7 @@ def compose(
     columns: dict[str, Any] = {
         "user": None if user is None else _name(rules, spilling, user),
         "session": digest(said.session) if said.session else facts.session,
-        "action": _action(rules, spilling, said, facts),
+        "action": _action(told, said),
     }
     if spilling.cut:
         details["cut"] = spilling.cut
@@ -151,16 +151,11 @@ def _name(rules: Rules, spilling: Spilling, name: str) -> Text:
     return spilling.bound(rules.redactor.text(octets(name)))
 
 
-def _action(
-    rules: Rules, spilling: Spilling, said: Statement, facts: Facts
-) -> Text | None:
-    if said.action is None:
-        return None
-    action = octets(said.action)
+def _action(told: AppDetails, said: Statement) -> Text | None:
+    if said.action is None or not said.is_url:
+        return told.maybe_text(said.action)
 
-    return spilling.bound(
-        rules.redactor.said(action, facts.secrets, is_url=said.is_url)
-    )
+    return told.url(said.action)
 
 
 def _traceback(rules: Rules, spilling: Spilling, traceback: str, facts: Facts) -> Text:

@@ -337,6 +337,25 @@ def test_bytes_that_are_no_text(stage: Stage) -> None:
 # --- secrets, and what is long
 
 
+def test_shape_in_our_words(stage: Stage) -> None:
+    """What has the shape of a secret is withheld in the words of an integration, too."""
+    token = "ghp_" + "aB3dE6gH9jK2" * 3
+
+    def act() -> None:
+        audit_mw.security(
+            "authz_fail",
+            reason=audit_mw.voice.Own("see hunter2"),
+            action=audit_mw.voice.Own(f"hunter2.{token}"),
+        )
+
+    stage.serve(act, b"user=alice&password=hunter2")
+    event = stage.event("security")
+
+    assert event.details["reason"] == b"see hunter2"
+    assert isinstance(event.action, tuple)
+    assert event.action[0] == b"hunter2."
+
+
 @pytest.mark.parametrize("word", ["password", "logout", "look-alike", "token"])
 def test_our_own_words(stage: Stage, word: str) -> None:
     """A password that is one of our words is not told by what is blanked out."""

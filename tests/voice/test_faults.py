@@ -115,6 +115,7 @@ def test_a_value_that_pydantic_quotes(stage: Stage) -> None:
     shown = (
         "2 validation errors for Login\npassword\n  String should have at least 12 "
         "characters [type=string_too_short, input_value='Zq8xkW8v', input_type=str]\n"
+        "token\n  Invalid [type=x, input_value='a, input_type=str]Zq8xkW8v, input_type=str]\n"
         "user.name\n  Field required [type=missing, input_value='carol', input_type=str]"
     )
     stage.serve(lambda: voice.fault(ValueError(shown)))

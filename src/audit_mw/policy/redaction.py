@@ -240,7 +240,8 @@ class Redactor:
         found = _INPUT_VALUE.search(line)
         cls = self.classify(place) if place else None
         if found is not None and cls is not None:
-            yield Span(found.start(1), found.end(1), cls)
+            start, end = found.span(found.lastindex or 0)
+            yield Span(start, end, cls)
 
     # --- fields with a grammar of their own
 
@@ -289,7 +290,8 @@ _SECRET_FILE = re.compile(
     rb"|(?:^|[/\\])(?:\.env[\w.-]*+|shadow))\Z",
     re.IGNORECASE,
 )
-_INPUT_VALUE = re.compile(rb"input_value=(.*?)(?:, input_type=\w+\]|$)")
+# Up to the last of these marks: what is quoted may have one in it.
+_INPUT_VALUE = re.compile(rb"input_value=(.*), input_type=\w+\]|input_value=(.*)")
 _ANY_WORD = re.compile(rb"[\w\x80-\xff.-]{2,}")
 
 

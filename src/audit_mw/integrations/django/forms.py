@@ -30,9 +30,10 @@ def cleaning(clean: Callable[..., None]) -> Callable[..., None]:
 
 @contained
 def _cleaned(form: Any) -> None:
+    # Not `errors`, which would have the form cleaned by us.
     if voice.current() is None or not form.is_bound or not form._errors:  # noqa: SLF001
         return
-    rejected_input("invalid form", _problems(form), form=class_name(form))
+    rejected_input(voice.Own("invalid form"), _problems(form), form=class_name(form))
 
 
 def _problems(form: Any) -> Iterator[Problem]:
