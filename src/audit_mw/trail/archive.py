@@ -22,7 +22,7 @@ from audit_mw.trail.index import Frame, read_index
 from audit_mw.trail.names import SegmentName
 from audit_mw.trail.zstd import Unpacker, ZstdError, unpacker
 
-__all__ = ["UNREADABLE", "ArchiveFile", "open_segment"]
+__all__ = ["UNREADABLE", "ArchiveFile", "open_segment", "unpacked"]
 
 _ZSTD = b"\x28\xb5\x2f\xfd"  # RFC 8878 3.1.1
 _GZIP = b"\x1f\x8b"  # RFC 1952 2.3.1
@@ -40,18 +40,33 @@ def open_segment(path: Path) -> Iterator[BinaryIO]:
         OSError: it cannot be opened.
         MissingExtra: it is closed, and there is no zstd.
     """
-    with path.open("rb") as file:
-        magic = file.read(len(_ZSTD))
-        file.seek(0)
-        if magic == _ZSTD:
-            unpacker()  # if there is none, that is known here
-            with ArchiveFile(file, _frames(path, file)) as archive:
-                yield archive
-        elif magic[: len(_GZIP)] == _GZIP:
-            with gzip.open(file) as unzipped:
-                yield io.BufferedReader(unzipped)
-        else:
-            yield file
+    with path.open("rb") as file, unpacked(path, file) as lines:
+        yield lines
+
+
+@contextmanager
+def unpacked(path: Path, file: BinaryIO) -> Iterator[BinaryIO]:
+    """
+    Give what is in a segment that was opened.
+
+    Args:
+        path: its name; only its index is looked for there.
+        file: at its start, open in binary mode; who opened it closes it.
+
+    Raises:
+        MissingExtra: it is closed, and there is no zstd.
+    """
+    magic = file.read(len(_ZSTD))
+    file.seek(0)
+    if magic == _ZSTD:
+        unpacker()  # if there is none, that is known here
+        with ArchiveFile(file, _frames(path, file)) as archive:
+            yield archive
+    elif magic[: len(_GZIP)] == _GZIP:
+        with gzip.open(file) as unzipped:
+            yield io.BufferedReader(unzipped)
+    else:
+        yield file
 
 
 def _frames(path: Path, file: BinaryIO) -> tuple[Frame, ...]:

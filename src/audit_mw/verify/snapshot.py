@@ -8,14 +8,14 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from audit_mw.errors import DamagedRecord
 from audit_mw.event import STREAMS
-from audit_mw.trail.archive import open_segment
+from audit_mw.trail.archive import unpacked
 from audit_mw.trail.index import read_index
 from audit_mw.trail.names import SegmentName
 from audit_mw.trail.reader import segments
@@ -109,22 +109,26 @@ def open_seen(seen: Seen) -> Iterator[tuple[Path, BinaryIO]]:
         FileNotFoundError: it is gone.
         MissingExtra: it is closed, and there is no zstd.
     """
-    for path in (seen.path, *_others(seen)):
-        with suppress(FileNotFoundError):
-            if _is(path, seen):
-                with open_segment(path) as file:
-                    yield path, file
-                return
+    path, file = _find(seen)
+    with file, unpacked(path, file) as lines:
+        yield path, lines
+
+
+def _find(seen: Seen) -> tuple[Path, BinaryIO]:
+    # A listing may miss a file that is renamed at that moment.
+    for _ in range(_TRIES):
+        for path in (seen.path, *segments(seen.path.parent.parent, seen.stream)):
+            with suppress(FileNotFoundError), ExitStack() as opened:
+                file = opened.enter_context(path.open("rb"))
+                # Asked of what was opened: the path may name another one by now.
+                if _is(path, os.fstat(file.fileno()), seen):
+                    opened.pop_all()
+                    return path, file
 
     raise FileNotFoundError(f"{seen.path} went away while the trail was read")
 
 
-def _others(seen: Seen) -> Iterator[Path]:
-    yield from segments(seen.path.parent.parent, seen.stream)
-
-
-def _is(path: Path, seen: Seen) -> bool:
-    status = path.lstat()
+def _is(path: Path, status: os.stat_result, seen: Seen) -> bool:
     if (status.st_dev, status.st_ino) == seen.inode:
         return True
     if seen.is_packed or not SegmentName(path.name).is_packed:
@@ -138,9 +142,11 @@ def _is(path: Path, seen: Seen) -> bool:
 
 def is_being_written(path: Path, size: int) -> bool:
     """Tell whether a segment that had `size` bytes is, or was since, appended to."""
-    with path.open("rb") as file:
+    with suppress(FileNotFoundError), path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
         return os.fstat(file.fileno()).st_size != size
+
+    return True  # renamed meanwhile: whoever rotates does so with one that is written
