@@ -68,8 +68,8 @@ FLOORS = (
     ),
     Floor(
         "exchange",
-        "alarms app_details body_params exchange gathering head_lines rules said "
-        "sightings spilling statements tls_facts websocket",
+        "alarms app_details body_params exchange gathering head_lines ordinary request "
+        "rules said sightings spilling statements tls_facts websocket",
         "exchange policy wire vocabulary",
     ),
     Floor("policy", "policy", "policy wire vocabulary"),
@@ -91,7 +91,7 @@ FLOORS = (
     ),
 )
 # Clock, ids and bytes are arguments here.
-SANS_IO = "exchange policy wire event trail.encoding trail.record trail.params"
+SANS_IO = "exchange policy wire event trail.encoding trail.record trail.params trail.sheet"
 IO = "os io socket asyncio threading time datetime random logging".split()
 HIDING = "importlib imp pkgutil runpy".split()  # what is imported cannot be read
 

@@ -64,12 +64,14 @@ class AsgiAuditMiddleware:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = await self._begin(scope, receive)
+            recorder = self._begin(scope, receive)
+            if recorder is not None and recorder.opening:
+                recorder = await self._opened(recorder, scope, receive)
         except AuditUnavailable:
             return await _refuse_http(send)
         if recorder is None:
             return await self.app(scope, receive, send)
-        exchange = recorder.exchange
+        exchange, event_header = recorder.exchange, self._event_header
         started = False
 
         async def tee_receive() -> Message:
@@ -77,15 +79,26 @@ class AsgiAuditMiddleware:
             kind = message["type"]
             if kind == "http.request":
                 body = message.get("body") or b""
-                ended = not message.get("more_body", False)
-                await _keep(recorder.read(bytes(body), ended=ended))
+                steps = recorder.read(
+                    bytes(body), ended=not message.get("more_body", False)
+                )
+                if steps:
+                    await _keep(steps)
             elif kind == "http.disconnect":
                 exchange.gone()
             return message
 
         async def tee_send(message: Message) -> None:
             nonlocal started
-            await _hand_over(send, message, recorder, self._event_header)
+            steps, message = _told(recorder, message, event_header)
+            if steps:
+                await _kept(recorder, steps)
+            try:
+                await send(message)
+            except BaseException as error:
+                recorder.undelivered(error)
+                raise
+            recorder.taken()
             started = started or message["type"] == "http.response.start"
 
         async def refuse() -> None:
@@ -97,7 +110,9 @@ class AsgiAuditMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = await self._begin(scope, receive)
+            recorder = self._begin(scope, receive)
+            if recorder is not None and recorder.opening:
+                recorder = await self._opened(recorder, scope, receive)
         except AuditUnavailable:
             return await _refuse_websocket(receive, send)
         if recorder is None:
@@ -114,27 +129,36 @@ class AsgiAuditMiddleware:
             return message
 
         async def tee_send(message: Message) -> None:
-            await _hand_over(send, message, recorder)
+            steps, message = _told(recorder, message)
+            await _kept(recorder, steps)
+            try:
+                await send(message)
+            except BaseException as error:
+                recorder.undelivered(error)
+                raise
+            recorder.taken()
 
         async def refuse() -> None:
             return None  # the exception that goes up ends the connection
 
         return await self._serve(scope, tee_receive, tee_send, recorder, refuse)
 
-    async def _begin(self, scope: Scope, receive: Receive) -> Recorder | None:
-        def head() -> RequestHead:
-            return request_head(scope, receive)
+    def _begin(self, scope: Scope, receive: Receive) -> Recorder | None:
+        return self._auditor.begin(
+            lambda: request_head(scope, receive), lambda: vouched(scope)
+        )
 
-        recorder = self._auditor.begin(head, lambda: vouched(scope))
-        if recorder is None:
-            return None
+    async def _opened(
+        self, recorder: Recorder, scope: Scope, receive: Receive
+    ) -> Recorder | None:
+        """Wait until the head is on record."""
         try:
             for receipt in recorder.opening:
                 await answered(receipt)
                 receipt.check()
         except Exception as error:  # noqa: BLE001 - what cannot be recorded is not served
             recorder.drop()
-            self._auditor.refuse(error, head)
+            self._auditor.refuse(error, lambda: request_head(scope, receive))
             return None
         except BaseException:
             recorder.drop()
@@ -153,20 +177,6 @@ class AsgiAuditMiddleware:
         current = Current(recorder, self._types)
         before = enter(current)
         try:
-            return await self._run(scope, receive, send, recorder, refuse)
-        finally:
-            current.end()
-            leave(before)
-
-    async def _run(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        recorder: Recorder,
-        refuse: Callable[[], Awaitable[None]],
-    ) -> Any:
-        try:
             result = await self.app(scope, receive, send)
         except Exception as error:
             caught = recorder.refused
@@ -180,12 +190,15 @@ class AsgiAuditMiddleware:
             recorder.failed(error)
             recorder.end()
             raise
-        await _end(recorder, refuse)
-        if recorder.refused is not None:
-            # Be it now or before: the application may have caught it and gone on.
-            raise recorder.refused
-
-        return result
+        else:
+            await _end(recorder, refuse)
+            if recorder.refused is not None:
+                # Be it now or before: the application may have caught it and gone on.
+                raise recorder.refused
+            return result
+        finally:
+            current.end()
+            leave(before)
 
     async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> Any:
         failed = False
@@ -215,24 +228,27 @@ class AsgiAuditMiddleware:
         return await self.app(scope, tee_receive, tee_send)
 
 
-async def _hand_over(
-    send: Send, message: Message, recorder: Recorder, event_header: bytes | None = None
-) -> None:
+def _told(
+    recorder: Recorder, message: Message, event_header: bytes | None = None
+) -> tuple[Iterable[Receipt], Message]:
+    """Tell of a message; return what to wait for, and what to hand over."""
     tell = TELL.get(message["type"])
-    if is_start(message):
+    if tell is None:
+        return (), message
+    is_first = is_start(tell)
+    if is_first:
         message = _readable(message)
-    if tell is not None:
-        for receipt in tell(recorder, message):
-            await answered(receipt)
-            recorder.check(receipt)
-    if event_header and message["type"] == "http.response.start":
+    steps = tell(recorder, message)
+    if event_header and is_first and message["type"] == "http.response.start":
         message = _with_event(message, event_header, recorder.event)
-    try:
-        await send(message)
-    except BaseException as error:
-        recorder.undelivered(error)
-        raise
-    recorder.taken()
+
+    return steps, message
+
+
+async def _kept(recorder: Recorder, steps: Iterable[Receipt]) -> None:
+    for receipt in steps:
+        await answered(receipt)
+        recorder.check(receipt)
 
 
 async def _keep(steps: Iterable[Receipt]) -> None:

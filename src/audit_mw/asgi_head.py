@@ -22,7 +22,7 @@ def request_head(scope: Scope, receive: object = None) -> RequestHead:
         method=scope.get("method", "GET").encode("latin-1", "replace"),
         path=_path(scope.get("path") or "", raw_path),
         query=scope.get("query_string") or b"",
-        fields=field_lines(_headers(scope)),
+        fields=tuple(_headers(scope) or ()),
         scheme=scope.get("scheme"),
         http_version=scope.get("http_version"),
         peer=peer,
@@ -55,7 +55,9 @@ def lasting(headers: Any) -> Any:
 
 
 def _are_read_once(pairs: Iterable[Any]) -> bool:
-    return any(hasattr(kind, "__next__") for kind in set(map(type, pairs)) - _PAIRS)
+    kinds = set(map(type, pairs))
+
+    return not kinds <= _PAIRS and any(hasattr(kind, "__next__") for kind in kinds)
 
 
 _PAIRS = frozenset({list, tuple})

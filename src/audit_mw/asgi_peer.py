@@ -15,6 +15,7 @@ Peer = tuple[str, int | None] | None
 Found = tuple[Peer, Mapping[str, str] | None]
 
 _UNIX = ("unix", None)
+_PAIR = 2
 
 
 def find_peer(scope: MutableMapping[str, Any], receive: object) -> Found:
@@ -30,7 +31,12 @@ def find_peer(scope: MutableMapping[str, Any], receive: object) -> Found:
 
 
 def _told(scope: MutableMapping[str, Any]) -> Peer:
-    host, port = (*(scope.get("client") or ()), None, None)[:2]
+    client = scope.get("client")
+    if type(client) is tuple and len(client) == _PAIR:
+        host, port = client
+        if host and type(host) is str and type(port) is int:
+            return host, port if port >= 0 else None
+    host, port = (*(client or ()), None, None)[:2]
     if not host:
         # Behind a unix socket there is no address; `server` then is (path, None). Of
         # granian it is (path, "0"), of gunicorn the first two letters of the path.

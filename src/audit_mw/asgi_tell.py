@@ -17,17 +17,27 @@ Message = MutableMapping[str, Any]
 Steps = Iterable[Receipt]
 
 
-def is_start(message: Message) -> bool:
-    """Tell whether `message` starts a response."""
-    return TELL.get(message["type"]) is _tell_start
+def is_start(tell: Callable[..., Steps]) -> bool:
+    """Tell whether it is the start of a response that `tell` tells of."""
+    return tell is _tell_start
 
 
 def _tell_start(recorder: Recorder, message: Message) -> Steps:
-    fields: list[tuple[bytes, bytes]] = []
-    with suppress(TypeError, ValueError):  # no pairs
-        fields = field_lines(message.get("headers"))
     trailers = bool(message.get("trailers", False))
+    fields = _lengths(message.get("headers"))
     return recorder.start(_number(message.get("status")), fields, trailers=trailers)
+
+
+def _lengths(headers: Any) -> list[tuple[bytes, bytes]]:
+    # What else the headers of a response say nobody asks: so only these are looked at.
+    try:
+        same = [pair for pair in headers or () if len(pair[0]) == _LENGTH_OF_NAME]
+        return field_lines(same)
+    except (TypeError, ValueError, LookupError):  # no pairs
+        return []
+
+
+_LENGTH_OF_NAME = len("content-length")
 
 
 def _tell_body(recorder: Recorder, message: Message) -> Steps:

@@ -20,6 +20,7 @@ from audit_mw.errors import AuditError, AuditUnavailable, ConfigError
 from audit_mw.event import RequestHead
 from audit_mw.exchange import Exchange
 from audit_mw.ids import EventIds
+from audit_mw.ordinary import Ordinary
 from audit_mw.recorder import Recorder, Vouched
 from audit_mw.rules import Rules
 from audit_mw.startup import startup_details
@@ -31,6 +32,7 @@ from audit_mw.trail.mounts import is_in_memory
 from audit_mw.trail.owner import acting_as, check_owner
 from audit_mw.trail.params import encode_details, encode_param
 from audit_mw.trail.receipt import Receipt
+from audit_mw.trail.sheet import Sheet
 from audit_mw.trail.writer import Writer, journal_directory
 
 __all__ = ["Auditor", "Receipt", "Recorder", "Vouched", "auditors"]
@@ -60,6 +62,7 @@ class Auditor:
         self._notes = SystemNotes(self._service, self._ids, self._startup)
         self._writer = Writer(self.config, self._notes, self._service)
         self._rules: Rules | None = None
+        self._ordinary: Ordinary | None = None
         self._unlogged = {path.encode() for path in config.serve_unlogged}
 
     def open(self) -> None:
@@ -142,7 +145,9 @@ class Auditor:
         rules = self._rules or self._open()
         place = self._writer.place()
         try:
-            exchange = Exchange(rules, head(), event, now, time.monotonic_ns())
+            exchange = Exchange(
+                rules, head(), event, now, time.monotonic_ns(), self._ordinary
+            )
             opening = place.open(exchange.opening(self._writer.instance))
             lenient = self.config.on_failure == "serve"
             return Recorder(
@@ -214,11 +219,11 @@ class Auditor:
         except (OSError, AuditError) as error:
             raise self._writer.blame(error) from error
         key = self._startup.key
-        self._rules = Rules(
-            self.config, key, self._service, encode_param, _encode_details
-        )
+        rules = Rules(self.config, key, self._service, encode_param, _encode_details)
+        self._ordinary = Ordinary(rules, Sheet)
+        self._rules = rules
 
-        return self._rules
+        return rules
 
 
 def auditors() -> list[Auditor]:

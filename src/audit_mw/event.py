@@ -5,11 +5,15 @@
 # `Hole`s. What the server or the config says in a fixed vocabulary is `str`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 __all__ = [
     "DELIVERY",
     "STREAMS",
     "USER_NAMES",
+    "Details",
+    "Draft",
     "Event",
     "Hole",
     "JsonText",
@@ -149,17 +153,31 @@ class Spill:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestHead:
+class Details(dict[str, object]):
+    """
+    Details that many records have, and how they stand in one once that is known.
+
+    They are never changed.
+    """
+
+    coded: bytes | None = None
+
+
+_NO_TLS: Mapping[str, bytes] = MappingProxyType({})
+
+
+class RequestHead(NamedTuple):
     """
     What an edge knows of a request before the application is called.
 
     Args:
-        type: `request` or `websocket`.
         method: as sent; a websocket has none of its own and says GET.
         path: the raw path, without the query.
         query: the raw query, without the question mark.
-        fields: (name in lower case, value) of each field line, in the order given.
+        fields: (name, value) of each field line, in the order given; names in any case,
+            text in the place of bytes taken for Latin-1.
+        type: `request` or `websocket`.
+        scheme, http_version: as the server tells them.
         peer: (host, port) of the socket, the port None where the server does not
             tell it; ("unix", None); None where unknown.
         rewritten: `by` whom another address was put in the peer's place, and `to`
@@ -170,18 +188,32 @@ class RequestHead:
             told.
     """
 
-    type: str = "request"
     method: bytes
     path: bytes
     query: bytes = b""
-    fields: Sequence[tuple[bytes, bytes]] = ()
+    fields: Sequence[Any] = ()
+    type: str = "request"
     scheme: str | None = None
     http_version: str | None = None
     peer: tuple[str, int | None] | None = None
     rewritten: Mapping[str, str] | None = None
     joined: bool = False
     reconstructed: bool = False
-    tls: Mapping[str, bytes] = field(default_factory=dict)
+    tls: Mapping[str, bytes] = _NO_TLS
+
+
+class Draft(NamedTuple):
+    """
+    A line but for its length, its seq and its check.
+
+    `before` has time, event and stream; `after` all that stands behind the seq.
+    `instance` is the one that `after` names, where it is to be looked at.
+    """
+
+    stream: str
+    before: bytes
+    after: bytes
+    instance: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,23 +20,15 @@ from typing import Any
 
 from audit_mw.alarms import alarm_details, alarm_of
 from audit_mw.app_details import AppDetails, octets
-from audit_mw.body_params import BodyParams
-from audit_mw.event import Event, Params, RequestHead, Text
-from audit_mw.gathering import Gathering
-from audit_mw.head_lines import (
-    add_cookies,
-    add_fields,
-    declared_length,
-    expect_body,
-    find_session,
-    has_authorization,
-    tls_details,
-)
-from audit_mw.policy.client import named_by, peer_text
+from audit_mw.event import DELIVERY, Draft, Event, Params, RequestHead, Text
+from audit_mw.head_lines import declared_length
+from audit_mw.ordinary import Ordinary, Sheet
+from audit_mw.policy.client import Client, peer_text
 from audit_mw.policy.detectors import detect, is_ordinary
 from audit_mw.policy.findings import Finding, Received
 from audit_mw.policy.outcome import Evidence, resolve_outcome
 from audit_mw.policy.remembered import NOTHING, Known
+from audit_mw.request import Request, contain, unparsed
 from audit_mw.rules import Rules
 from audit_mw.said import Said
 from audit_mw.statements import (
@@ -47,10 +39,6 @@ from audit_mw.statements import (
     compose,
 )
 from audit_mw.websocket import Conversation
-from audit_mw.wire.body import Piece
-from audit_mw.wire.cookies import parse_cookies
-from audit_mw.wire.head import field_values
-from audit_mw.wire.query import encode_path, parse_query
 
 __all__ = ["Exchange"]
 
@@ -59,6 +47,8 @@ _SWITCHING = 101
 _FORBIDDEN = 403
 _ABNORMAL = 1006  # RFC 6455 7.1.5: the connection was lost without a close
 _INTERNAL_ERROR = 1011  # RFC 6455 7.4.1
+_CLIENT_ERROR = 400
+_NO_COUNTS = None, None, None
 
 
 class Exchange:
@@ -71,15 +61,51 @@ class Exchange:
         event: the event id.
         time: of the start, in microseconds since the epoch.
         started: of a clock that only goes forward, in nanoseconds.
+        ordinary: knows what came before; None: all is looked at anew.
     """
 
-    def __init__(
-        self, rules: Rules, head: RequestHead, event: str, time: int, started: int
+    __slots__ = (
+        "_before",
+        "_broken",
+        "_conversation",
+        "_declared",
+        "_ended",
+        "_estimated",
+        "_findings",
+        "_found",
+        "_gone",
+        "_head",
+        "_known",
+        "_ordinary",
+        "_reason",
+        "_request",
+        "_rules",
+        "_sent",
+        "_sheet",
+        "_short",
+        "_started",
+        "_status",
+        "_time",
+        "_trailers",
+        "action",
+        "event",
+        "finished",
+        "said",
+        "user",
+    )
+
+    def __init__(  # noqa: PLR0913 - what one exchange is made of
+        self,
+        rules: Rules,
+        head: RequestHead,
+        event: str,
+        time: int,
+        started: int,
+        ordinary: Ordinary | None = None,
     ) -> None:
         self.event = event
         self.finished = False
         self.said = Said()
-        self._known = 0, NOTHING
         # What the framework, or the server, vouches for; what is said counts more.
         self.user: str | None = None
         self.action: str | None = None
@@ -87,62 +113,42 @@ class Exchange:
         self._head = head
         self._time = time
         self._started = started
-        self._gathering = Gathering(rules.config, rules.redactor, rules.encode_param)
-        self._params: Params | None = None
+        self._known: tuple[int, Known] = (0, NOTHING)
         self._findings: list[object] = []
         self._found: list[Finding] | None = None  # not looked for yet
-        self._client = rules.resolve_client(head.peer, head.fields)
-        self._cookies = tuple(parse_cookies(field_values(head.fields, b"cookie")))
-        self._session_id = find_session(rules, self._cookies)
-        self._session = (
-            rules.keyring.digest(self._session_id) if self._session_id else None
-        )
-        # The request, as far as the application read it.
-        self._body = rules.choose_body(head.fields) if head.type == "request" else None
-        self._expected = expect_body(head)
-        self._body_params = BodyParams(
-            rules.config, rules.redactor, self._gathering, self._expected.media_type
-        )
-        self._read = 0
+        self._before: tuple[bytes, ...] | None = None  # likewise
+        # The request: by the short road as long as nothing else is asked of it.
         self._ended = False
+        self._ordinary = ordinary
+        self._short = None if ordinary is None else ordinary.look(head)
+        self._sheet: Sheet | None = None
+        self._request: dict[str, Request] = {}
         # The response, as far as the application gave it.
         self._status: int | None = None
         self._declared: int | None = None
         self._sent = 0
         self._trailers = False
         self._estimated = False
-        self._socket = Conversation(rules.keyring)
+        self._conversation: Conversation | None = None
         # What cut it short.
         self._gone = False
         self._broken = False
         self._reason: Text | None = None
-        self._contain(
-            lambda: self._gathering.add_query(head.path, parse_query(head.query))
-        )
-        # What stands behind the body's params in the record, but is known before them.
-        self._gathering.hold()
-        self._contain(lambda: add_cookies(rules, self._gathering, self._cookies))
-        self._contain(lambda: add_fields(rules, self._gathering, head.fields))
-        self._behind = self._gathering.release()
-        self._told: dict[str, object] = {}
-        self._path: Text = b""
-        self._contain(self._look_at_head)
+        if self._short is None:
+            self._whole()
 
-    def _look_at_head(self) -> None:
-        head, redact, bound = self._head, self._rules.redactor, self._bound
-        path = encode_path(head.path) if head.reconstructed else head.path
-        self._path = bound(self._gathering.keep(path, redact.path(path)))
-        told: dict[str, object] = {
-            "via": self._client.via.encode(),
-            "rewritten": self._rewritten(),
-            "scheme": self._text(head.scheme),
-            "http_version": self._text(head.http_version),
-            "joined": head.joined or None,
-            "reconstructed": head.reconstructed or None,
-        }
-        self._told = told | tls_details(
-            self._rules, head, self._client, self._gathering
-        )
+    def _whole(self) -> Request:
+        """Return the request as the long road has it, to which there is no way back."""
+        request = self._request.get("")
+        if request is None:
+            request = Request(self._rules, self._head, self._findings)
+            if self._ended:
+                request.read(b"", ended=True)
+            # Threads may meet here, and all must have the same one.
+            request = self._request.setdefault("", request)
+            self._short = None
+
+        return request
 
     # --- the request, as the application reads it
 
@@ -153,19 +159,13 @@ class Exchange:
         Returns:
             Whether it was the last one of a body, and its params are known now.
         """
-        if self.finished or self._ended or self._body is None:
+        if self.finished:
             return False
-        body = self._body
-        self._read += len(chunk)
-        self._ended = ended or self._read == self._expected.declared
-        self._contain(lambda: self._add_pieces(body.feed(chunk)))
-        if self._ended:
-            self._contain(lambda: self._add_pieces(body.finish()))
+        if self._short is not None and not chunk:
+            self._ended = self._ended or ended
+            return False
 
-        return self._ended and self._read > 0
-
-    def _add_pieces(self, pieces: Iterable[Piece[str]]) -> None:
-        self._body_params.add_all(pieces)
+        return self._whole().read(chunk, ended=ended)
 
     # --- the response, before it is handed over
 
@@ -217,6 +217,13 @@ class Exchange:
         return not self.finished and not more
 
     # --- websockets
+
+    @property
+    def _socket(self) -> Conversation:
+        if self._conversation is None:
+            self._conversation = Conversation(self._rules.keyring)
+
+        return self._conversation
 
     def accept(self) -> None:
         """Note that the application accepted the websocket."""
@@ -295,13 +302,16 @@ class Exchange:
 
     # --- the events
 
-    def opening(self, instance: str) -> Event:
+    def opening(self, instance: str) -> Event | Draft:
         """Return the event as it is on record should the process die now."""
-        gathering = self._gathering
-        details = self._told | {
+        if self._short is not None:
+            return self._short_opening(instance)
+        request = self._whole()
+        gathering = request.gathering
+        details = request.told | {
             "delivery": b"unknown",
             "reason": b"process_died",
-            "request_len": self._read or None,
+            "request_len": request.read_bytes or None,
             "cut": gathering.spilling.cut or None,
             "sent_as": gathering.sent_as or None,
             "findings": self._findings or None,
@@ -312,11 +322,11 @@ class Exchange:
             outcome="ABORTED",
             user=self._text(self.said.user),
             status=self._status,
-            params=gathering.so_far(self._behind),
+            params=request.so_far(),
             details=_present(details),
         )
 
-    def finish(self, now: int, instance: str, delivery: object) -> Event:
+    def finish(self, now: int, instance: str, delivery: object) -> Event | Draft:
         """
         Return the event.
 
@@ -328,13 +338,85 @@ class Exchange:
         """
         self.finished = True
         try:
-            return self._finish(now, instance, delivery)
-        except Exception as slip:  # noqa: BLE001 - as in _contain
-            self._findings.append(_unparsed(slip))
+            draft = self._short_finish(now, delivery)
+            return self._finish(now, instance, delivery) if draft is None else draft
+        except Exception as slip:  # noqa: BLE001 - as in `contain`
+            self._findings.append(unparsed(slip))
             return self._bare(now, instance, delivery)
 
+    # --- by the short road
+
+    def _short_opening(self, instance: str) -> Draft:
+        short = self._short
+        if short is None or self._ordinary is None:
+            raise AssertionError("the short road was left")
+        service = self._rules.service
+        columns = service, instance, short.client.address, short.peer
+        self._sheet = self._ordinary.lay_out(
+            self._time, self.event, columns, short.method, short.path
+        )
+
+        return self._sheet.fill(
+            "ABORTED",
+            None,
+            short.session,
+            None,
+            None,
+            _NO_COUNTS,
+            short.params,
+            short.opening,
+        )
+
+    def _short_finish(self, now: int, delivery: object) -> Draft | None:
+        """Return the draft of the record, if nothing asks for a closer look."""
+        short, said, sheet = self._short, self.said, self._sheet
+        if (
+            short is None
+            or sheet is None
+            or delivery is not DELIVERY
+            or self._reason is not None
+            or self._estimated
+            or self._findings
+            or said.action is not None
+            or said.roles
+            or said.notes
+        ):
+            return None
+        words = self._short_words()
+        if words is None or self._was_elsewhere():
+            return None
+        if self._found is None and self._rules.limits.detectors:
+            self._found = []
+        is_fine = self._status is not None and self._status < _CLIENT_ERROR
+        is_cut = self._gone or self._broken
+        outcome = "SUCCESS" if is_fine and not is_cut else None
+
+        return sheet.fill(
+            said.outcome or outcome or resolve_outcome(self._evidence()),
+            words[0],
+            self.session_digest,
+            words[1],
+            self._status,
+            (self._sent, said.rows, (now - self._started) // 1000),
+            short.params,
+            short.details,
+        )
+
+    def _short_words(self) -> tuple[bytes | None, bytes | None] | None:
+        """Return user and action as they are kept, if they need no code."""
+        user, action = self.said.user or self.user, self.action
+        if self._ordinary is None:
+            return None
+        word = self._ordinary.maybe_word
+        try:
+            return word(user), word(action)
+        except Exception:  # noqa: BLE001 - the long road tells what it is
+            return None
+
+    # --- by the long road
+
     def _finish(self, now: int, instance: str, delivery: object) -> Event:
-        params = self._gathered()
+        params = self._whole().gathered()
         said = self.said
         user = self._text(self._user())
         if self._found is None and self._rules.limits.detectors:
@@ -355,21 +437,21 @@ class Exchange:
         )
 
     def _event(self, instance: str, **columns: Any) -> Event:
-        head, bound = self._head, self._bound
+        request = self._whole()
 
         return Event(
             time=self._time,
             event=self.event,
             stream="request",
-            type=head.type,
+            type=self.type,
             service=self._rules.service,
             instance=instance,
-            client=_maybe(bound, self._client.address),
-            peer=_maybe(bound, peer_text(head.peer)),
+            client=request.client_text,
+            peer=request.peer_text,
             session=self.session_digest,
-            method=bound(self._rules.redactor.text(head.method)),
-            path=self._path,
-            spills=self._gathering.spilling.spills,
+            method=request.method,
+            path=request.path,
+            spills=request.gathering.spilling.spills,
             **columns,
         )
 
@@ -379,7 +461,7 @@ class Exchange:
             time=self._time,
             event=self.event,
             stream="request",
-            type=self._head.type,
+            type=self.type,
             outcome=self._outcome(),
             service=self._rules.service,
             instance=instance,
@@ -417,10 +499,10 @@ class Exchange:
         return replace(event, details={**event.details, **shown})
 
     def _detect(self, params: Params, user: Text | None) -> None:
-        gathering, before = self._gathering, self._seen_before()
-        sent_as, cut = gathering.sent_as, gathering.spilling.cut
+        request, before = self._whole(), self._seen_before()
+        sent_as, cut = request.gathering.sent_as, request.gathering.spilling.cut
         if not (before or sent_as or cut) and is_ordinary(
-            params, self._path, user, self._client.via
+            params, request.path, user, request.client.via
         ):
             return
         sightings = self._rules.sightings
@@ -429,15 +511,17 @@ class Exchange:
         found = detect(
             Received(
                 params=params,
-                fields=self._head.fields,
-                path=self._path,
-                client=self._client,
+                fields=request.head.fields,
+                path=request.path,
+                client=request.client,
                 sent_as=sent_as,
                 cut=cut,
                 user=user,
-                read=self._read,
-                ended=self._is_whole(),
-                is_news=self._is_news(),
+                read=request.read_bytes,
+                # Connections break, and what was cut off in the middle is malformed
+                # of itself.
+                ended=request.is_whole and not self._gone,
+                is_news=self._is_news(request),
                 before=before,
             ),
             self._rules.limits,
@@ -448,40 +532,43 @@ class Exchange:
         self._findings += found.notes
         self._found = found.findings
 
-    def _is_whole(self) -> bool:
-        # Connections break, and what was cut off in the middle is malformed of itself.
-        declared = self._expected.declared
-        is_all = declared is None or self._read >= declared
-
-        return self._ended and is_all and not self._gone
-
-    def _is_news(self) -> bool:
+    def _is_news(self, request: Request) -> bool:
         # Where the server put a claim in the peer's place, it trusts who makes it.
         return (
             self._claims()
-            and not self._told.get("rewritten")
+            and not request.told.get("rewritten")
             and "forged_forwarding" in self._rules.limits.detectors
-            and self._rules.sightings.is_news(self._client)
+            and self._rules.sightings.is_news(request.client)
         )
 
     def _claims(self) -> bool:
+        if self._client.via != "untrusted-claim":
+            return False
         claims = self._rules.limits.claims
 
-        return self._client.via == "untrusted-claim" and any(
-            name in claims for name, _ in self._head.fields
-        )
+        return any(name in claims for name, _ in self._whole().head.fields)
+
+    def _was_elsewhere(self) -> bool:
+        return bool(self._rules.limits.detectors and self._seen_before())
 
     def _seen_before(self) -> tuple[bytes, ...]:
+        # Asked once: it is remembered then that the session is seen here.
+        if self._before is None:
+            self._before = ()
+            if "session_new_address" in self._rules.limits.detectors:
+                self._before = self._see()
+
+        return self._before
+
+    def _see(self) -> tuple[bytes, ...]:
         # The session that the client sent, and that which it has now: a login gives it
         # a new one, of which nothing is known.
-        if "session_new_address" not in self._rules.limits.detectors:
-            return ()
-        see = self._rules.sightings.see
         before: tuple[bytes, ...] = ()
-        now = self.session_digest
-        for session in (self._session, now if now != self._session else None):
+        client, sent, now = self._client, self._session, self.session_digest
+        for session in (sent, now if now != sent else None):
             if session is not None:
-                before = see(session, self._client, claims=self._claims()) or before
+                see = self._rules.sightings.see
+                before = see(session, client, claims=self._claims()) or before
 
         return before
 
@@ -489,7 +576,7 @@ class Exchange:
 
     def end_request(self) -> None:
         """Note that the application reads no more; what it may quote is known then."""
-        self._contain(self._gathered)
+        self._whole().gathered()
 
     def tell(self, said: Statement, now: int) -> Event:
         """
@@ -503,9 +590,10 @@ class Exchange:
             TypeError: something cannot be recorded.
             ValueError: something is nested too deep.
         """
+        request = self._whole()
         facts = Facts(
-            client=_maybe(self._bound, self._client.address),
-            peer=_maybe(self._bound, peer_text(self._head.peer)),
+            client=request.client_text,
+            peer=request.peer_text,
             user=self._user(),
             session=self.session_digest,
             secrets=self._known_secrets(),
@@ -517,12 +605,14 @@ class Exchange:
     @property
     def has_credentials(self) -> bool:
         """Whether the client sent what could let it in, as far as it was read."""
-        return self._gathering.has_password or has_authorization(self._head.fields)
+        short = self._short
+
+        return self._whole().has_credentials if short is None else short.has_credentials
 
     @property
     def session_id(self) -> bytes | None:
         """The session id that the client sent, or the application named."""
-        return self.said.session or self._session_id
+        return self.said.session or self._whole().session_id
 
     @property
     def type(self) -> str:
@@ -542,7 +632,7 @@ class Exchange:
         """Take the session id that the application names; None: that of the client."""
         self.said.session = session
         if session:
-            self._gathering.remember(session)
+            self._whole().gathering.remember(session)
 
     @property
     def session_digest(self) -> str | None:
@@ -567,7 +657,7 @@ class Exchange:
             self.said.notes.update(self._app_details().named(details))
 
     def _app_details(self) -> AppDetails:
-        rules, gathering = self._rules, self._gathering
+        rules, gathering = self._rules, self._whole().gathering
 
         return AppDetails(
             rules.redactor,
@@ -578,7 +668,7 @@ class Exchange:
 
     def _known_secrets(self) -> Known:
         # To spell them all takes its time, and a client may have sent a thousand.
-        secrets = self._gathering.secrets
+        secrets = self._whole().gathering.secrets
         count, known = self._known
         if count != len(secrets):
             known = Known(secrets)
@@ -598,14 +688,15 @@ class Exchange:
         }
 
     def _text(self, word: str | None) -> Text | None:
-        if word is None:
-            return None
-        text = self._rules.redactor.text(octets(word))
+        return None if word is None else self._whole().text(octets(word))
 
-        return self._gathering.spilling.bound(text)
+    @property
+    def _client(self) -> Client:
+        return (self._short or self._whole()).client
 
-    def _bound(self, text: Text) -> Text:
-        return self._gathering.spilling.bound(text)
+    @property
+    def _session(self) -> str | None:
+        return (self._short or self._whole()).session
 
     def _evidence(self) -> Evidence:
         return Evidence(
@@ -615,28 +706,13 @@ class Exchange:
             credentials=self.has_credentials or self._session is not None,
         )
 
-    def _gathered(self) -> Params:
-        if self._params is None:
-            # The order is the design's: query, body, cookies, field lines.
-            self._contain(self._end_body)
-            self._contain(lambda: self._gathering.place(self._behind))
-            self._params = self._gathering.finish()
-
-        return self._params
-
-    def _end_body(self) -> None:
-        if self._body is None or self._ended:
-            return
-        self._add_pieces(self._body.finish())
-        if self._expected.announced or self._read:
-            self._gathering.add_unread(self._expected.declared, self._read)
-
     def _details(self, delivery: object) -> dict[str, object]:
-        gathering, own = self._gathering, self._of_application()
-        details: dict[str, object] = self._told | {
+        request, own = self._whole(), self._of_application()
+        gathering, reason = request.gathering, self._reason
+        details: dict[str, object] = request.told | {
             "delivery": delivery,
-            "reason": _maybe(self._bound, self._reason),
-            "request_len": self._read or None,
+            "reason": None if reason is None else request.bound(reason),
+            "request_len": request.read_bytes or None,
             "estimated": self._estimated or None,
             "cut": gathering.spilling.cut or None,
             "sent_as": gathering.sent_as or None,
@@ -645,28 +721,9 @@ class Exchange:
 
         return _present(details | self._socket.details() | own)
 
-    def _rewritten(self) -> dict[str, Text | None] | None:
-        head = self._head
-        told = head.rewritten or named_by(head.peer, head.fields)
-
-        return {key: self._text(word) for key, word in told.items()} if told else None
-
     def _contain(self, gather: Callable[[], object]) -> None:
-        # A slip of ours in reading what a client sent must neither reach the
-        # application nor lose the event: the record says that it is incomplete.
-        try:
-            gather()
-        except Exception as slip:  # noqa: BLE001 - whatever it is, see above
-            self._findings.append(_unparsed(slip))
-
-
-def _unparsed(slip: Exception) -> bytes:
-    return b"unparsed: " + type(slip).__name__.encode()
+        contain(self._findings, gather)
 
 
 def _present(details: dict[str, object]) -> dict[str, object]:
     return {key: value for key, value in details.items() if value is not None}
-
-
-def _maybe(make: Callable[[Text], Text], text: Text | None) -> Text | None:
-    return None if text is None else make(text)

@@ -25,7 +25,7 @@ from audit_mw.policy.siblings import CutJson, Siblings, class_in_link
 from audit_mw.spilling import RestOfParams, Spilling
 from audit_mw.wire.head import Pair
 
-__all__ = ["Gathering", "Held"]
+__all__ = ["Gathering", "Held", "params_room"]
 
 # What a record needs beside its params: the columns that are texts are bounded by
 # `spill_over`, and details by the limits here. A quarter of the record is plenty.
@@ -37,6 +37,11 @@ _SECRET_BYTES = 1 << 20
 EncodeParam = Callable[[Param], bytes]
 Sent = tuple[bytes, bytes | None]
 Held = list[tuple[Param, bytes, Sent | None]]
+
+
+def params_room(config: Config) -> int:
+    """Return how many bytes of a record its params may take."""
+    return int(config.max_record * _SHARE)
 
 
 class Gathering:
@@ -55,7 +60,7 @@ class Gathering:
         self._config = config
         self._redactor = redactor
         self._encode = encode_param
-        self._room = int(config.max_record * _SHARE)
+        self._room = params_room(config)
         self._params: list[Param] = []
         self._coded: list[bytes] = []
         self._held: Held | None = None

@@ -14,6 +14,8 @@ from audit_mw.tls_facts import show_tls
 from audit_mw.wire.head import Pair, field_values
 
 __all__ = [
+    "CREDENTIALS",
+    "WITH_BODY",
     "Expected",
     "add_cookies",
     "add_fields",
@@ -26,10 +28,10 @@ __all__ = [
 
 Fields = Iterable[tuple[bytes, bytes]]
 
-_CREDENTIALS = {b"authorization", b"proxy-authorization"}
+CREDENTIALS = {b"authorization", b"proxy-authorization"}
 _URLS = {b"referer", b"origin", b"x-original-url", b"x-rewrite-url"}
 _HOSTS = {b"host", b"x-forwarded-host", b"x-original-host", b"x-host"}
-_WITH_BODY = {b"POST", b"PUT", b"PATCH"}
+WITH_BODY = {b"POST", b"PUT", b"PATCH"}  # of which a body is to be expected
 _MOST_DIGITS = 18  # of a length that a number of 64 bits can hold
 
 
@@ -53,7 +55,7 @@ def expect_body(head: RequestHead) -> Expected:
     announced = bool(field_values(head.fields, b"transfer-encoding") or declared)
     if declared is None and head.http_version not in ("1.0", "1.1"):
         # HTTP/2 and later need no length: only the method tells that a body may come.
-        announced = announced or head.method in _WITH_BODY
+        announced = announced or head.method in WITH_BODY
     types = field_values(head.fields, b"content-type")
 
     return Expected(declared, announced, types[0] if types else None)
@@ -86,7 +88,7 @@ def find_session(rules: Rules, cookies: Iterable[Pair]) -> bytes | None:
 
 def has_authorization(fields: Fields) -> bool:
     """Tell whether the client sent credentials in a field line."""
-    return any(name in _CREDENTIALS and value for name, value in fields)
+    return any(name in CREDENTIALS and value for name, value in fields)
 
 
 def add_cookies(rules: Rules, gathering: Gathering, cookies: Iterable[Pair]) -> None:
@@ -123,7 +125,7 @@ def add_fields(rules: Rules, gathering: Gathering, fields: Fields) -> None:
         cls = rules.redactor.classify(name)
         if name == b"cookie" or not (cls or name in rules.recorded):
             continue
-        if name in _CREDENTIALS:
+        if name in CREDENTIALS:
             for secret in rules.redactor.credentials(value):
                 gathering.remember(secret)
             gathering.add("header", name, rules.redactor.authorization(value))

@@ -5,6 +5,7 @@
 # process, whatever the clock does. The other 62 come from a pool that one system call
 # fills; a forked child drops it, else parent and child would make the same ids.
 import os
+import struct
 import threading
 import time
 from weakref import WeakSet
@@ -26,14 +27,14 @@ class EventIds:
     def __init__(self) -> None:
         # A signal's handler may make one while this thread has the lock.
         self._lock = threading.RLock()
-        self._pool = b""
+        self._pool: list[str] = []
         self._last = 0
         _makers.add(self)
 
     def begin_child(self) -> None:
         """Start anew in a forked child."""
         self._lock = threading.RLock()
-        self._pool = b""
+        self._pool = []
 
     def make(self) -> tuple[str, int]:
         """Return a new id, and its time in microseconds since the epoch."""
@@ -41,15 +42,23 @@ class EventIds:
         millis, nanos = divmod(now, 1_000_000)
         stamp = millis << 12 | nanos * 4096 // 1_000_000
         with self._lock:
-            stamp = self._last = max(stamp, self._last + 1)
+            if stamp <= self._last:
+                stamp = self._last + 1
+            self._last = stamp
             if not self._pool:
-                self._pool = os.urandom(_POOL_BYTES)
-            random, self._pool = self._pool[:8], self._pool[8:]
-        low = _VARIANT | int.from_bytes(random) & _RANDOM_BITS
-        text = f"{stamp >> 12:012x}7{stamp & 0xFFF:03x}{low:016x}"
-        shown = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+                self._pool = _random_halves()
+            low = self._pool.pop()
+        high = f"{stamp >> 12:012x}"
 
-        return shown, now // 1000
+        return f"{high[:8]}-{high[8:]}-7{stamp & 0xFFF:03x}-{low}", now // 1000
+
+
+def _random_halves() -> list[str]:
+    """Return the latter halves of many ids, as they are written."""
+    numbers = struct.unpack(f">{_POOL_BYTES // 8}Q", os.urandom(_POOL_BYTES))
+    halves = (f"{_VARIANT | number & _RANDOM_BITS:016x}" for number in numbers)
+
+    return [f"{half[:4]}-{half[4:]}" for half in halves]
 
 
 def _begin_children() -> None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from audit_mw.errors import AuditUnavailable
-from audit_mw.event import DELIVERY, Event
+from audit_mw.event import DELIVERY, Draft, Event
 from audit_mw.exchange import Exchange
 from audit_mw.policy.principal import principal_of
 from audit_mw.statements import Statement
@@ -166,16 +166,26 @@ class Recorder:
         if self._refused is not None:
             raise self._refused
 
-    def commit(self) -> Iterator[Receipt]:
+    def commit(self) -> Steps:
         """Keep the record before its last message is handed over."""
         self._raise_again()
-        if not self.committed:
-            self._is_pending = True
-            event = self._finish(DELIVERY)
-            self._alarm()
-            yield from self._place.send(event)
-            self._is_pending = False
-            self.committed = True
+        if self.committed:
+            return ()
+        self._is_pending = True
+        event = self._finish(DELIVERY)
+        self._alarm()
+        steps = self._place.send(event)
+        if steps:
+            return self._committing(steps)
+        self._is_pending = False
+        self.committed = True
+
+        return ()
+
+    def _committing(self, steps: Steps) -> Iterator[Receipt]:
+        yield from steps
+        self._is_pending = False
+        self.committed = True
 
     def _alarm(self) -> None:
         # Before its response: who has that must not outrun the record of what it did.
@@ -303,7 +313,7 @@ class Recorder:
             for event in self._exchange.alarms(time.monotonic_ns()):
                 self._commit(event)
 
-    def _finish(self, delivery: object) -> Event:
+    def _finish(self, delivery: object) -> Event | Draft:
         self._ask()
         now = time.monotonic_ns()
 
@@ -312,10 +322,12 @@ class Recorder:
     def _ask(self) -> None:
         # The application's own objects are asked here: whatever they do, it is not
         # the end of the record.
-        with suppress(Exception):
-            vouched = self._vouch()
-            self._exchange.user = principal_of(vouched.user)
-            self._exchange.action = vouched.action
+        try:
+            user, action = self._vouch()
+            self._exchange.user = principal_of(user)
+            self._exchange.action = action
+        except Exception:  # noqa: BLE001, S110 - whatever it is, see above
+            pass
 
     def mark_told(self, error: BaseException) -> bool:
         """Note that an exception is told of; return whether it was not before."""

@@ -2,7 +2,6 @@
 #
 # environ is a dict of text that is bytes in Latin-1. Field lines are folded by the
 # server, in an order of its own; a raw path is there only where the server gives one.
-from collections.abc import Iterator
 from typing import Any
 
 from audit_mw.auditor import Vouched
@@ -24,7 +23,7 @@ def request_head(environ: Environ) -> RequestHead:
         method=_latin(environ.get("REQUEST_METHOD", "")),
         path=_path(environ, raw),
         query=_latin(environ.get("QUERY_STRING", "")),
-        fields=tuple(_fields(environ)),
+        fields=_fields(environ),
         scheme=environ.get("wsgi.url_scheme"),
         http_version=environ.get("SERVER_PROTOCOL", "").removeprefix("HTTP/") or None,
         peer=peer,
@@ -46,16 +45,32 @@ def _path(environ: Environ, target: str | None) -> bytes:
     return _latin(environ.get("SCRIPT_NAME", "")) + _latin(environ.get("PATH_INFO", ""))
 
 
-def _fields(environ: Environ) -> Iterator[tuple[bytes, bytes]]:
+def _fields(environ: Environ) -> list[tuple[bytes, bytes]]:
+    found = []
     for key, value in environ.items():
-        if key.startswith("HTTP_"):
-            yield _field_name(key[5:]), _latin(value)
-        elif key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
-            yield _field_name(key), _latin(value)
+        name = _NAMES[key] if key in _NAMES else _field_name(key)
+        if name is not None and (value or key not in _BARE):
+            found.append((name, _latin(value)))
+
+    return found
 
 
-def _field_name(key: str) -> bytes:
-    return _latin(key).replace(b"_", b"-").lower()
+_BARE = ("CONTENT_TYPE", "CONTENT_LENGTH")  # there, but empty, where none was sent
+_REMEMBERED = 1024
+_NAMES: dict[str, bytes | None] = {}  # most keys are the same in each request
+
+
+def _field_name(key: str) -> bytes | None:
+    """Return the name of the field line that a key of environ has; None: of none."""
+    name = None
+    if key.startswith("HTTP_"):
+        name = _latin(key[5:]).replace(b"_", b"-").lower()
+    elif key in _BARE:
+        name = _latin(key).replace(b"_", b"-").lower()
+    if len(_NAMES) < _REMEMBERED and len(key) <= _REMEMBERED:
+        _NAMES[key] = name
+
+    return name
 
 
 _TLS = {
@@ -75,7 +90,12 @@ _TLS = {
 }
 
 
+_TLS_KEYS = frozenset(name for names in _TLS.values() for name in names)
+
+
 def _tls(environ: Environ) -> dict[str, bytes]:
+    if _TLS_KEYS.isdisjoint(environ):
+        return socket_tls(environ.get("gunicorn.socket"))
     told = {
         detail: _latin(environ[name])
         for detail, names in _TLS.items()

@@ -236,10 +236,15 @@ def _code(status: str) -> int:
 
 
 def _fields(headers: Headers) -> list[tuple[bytes, bytes]]:
-    with suppress(TypeError, ValueError):  # no pairs: the server's to judge
-        return [(_latin(name).lower(), _latin(value)) for name, value in headers]
+    # What else the headers of a response say nobody asks: so only these are looked at.
+    try:
+        same = [pair for pair in headers if len(pair[0]) == _LENGTH_OF_NAME]
+        return [(_latin(name).lower(), _latin(value)) for name, value in same]
+    except (TypeError, ValueError, LookupError):  # no pairs: the server's to judge
+        return []
 
-    return []
+
+_LENGTH_OF_NAME = len("content-length")
 
 
 def _latin(text: object) -> bytes:

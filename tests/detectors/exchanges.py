@@ -74,6 +74,7 @@ def show(
     exchange.start(200, ())
     exchange.send(0, more=False)
     record = exchange.finish(1, "host:1:0", b"taken")
+    assert isinstance(record, Event)
     alarms = exchange.alarms(1)
     assert len({alarm.type for alarm in alarms}) == len(alarms)
 

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Histories(RuleBasedStateMachine):
         self.now += 10  # behind any back-off
         self.processes[process].pump._look(self.now)
 
-    def _wait(self, process: int, receipts: Iterator[Receipt]) -> None:
+    def _wait(self, process: int, receipts: Iterable[Receipt]) -> None:
         for receipt in receipts:
             for _ in range(_LOOKS):
                 if not receipt.answered:

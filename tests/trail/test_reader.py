@@ -310,7 +310,8 @@ SECOND = line(2)
 def signed(before: bytes, after: bytes) -> bytes:
     """Return the second line, changed and signed again, as a forger would."""
     draft = draft_event(event())
-    changed = [part.replace(before, after) for part in (draft.before, draft.after)]
+    first, last = draft.before, draft.after
+    changed = first.replace(before, after), last.replace(before, after)
 
     return finish_line(Draft("request", *changed), 2)
 

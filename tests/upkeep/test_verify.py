@@ -314,7 +314,8 @@ def signed(before: bytes, after: bytes) -> bytes:
     """Return a line that somebody changed, and signed again."""
     seq, changed = numbered(1, FIRST, details={"via": b"direct", "reason": b"a/b"})
     draft = draft_event(changed)
-    parts = [part.replace(before, after) for part in (draft.before, draft.after)]
+    first, last = draft.before, draft.after
+    parts = first.replace(before, after), last.replace(before, after)
 
     return finish_line(Draft("request", *parts), seq)
 

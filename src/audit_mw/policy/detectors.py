@@ -27,7 +27,7 @@ from audit_mw.policy.findings_forwarding import forged_forwarding
 from audit_mw.policy.findings_mismatch import judge_repeats, plain_name
 from audit_mw.policy.findings_users import deceptions, names_person
 
-__all__ = ["detect", "is_ordinary"]
+__all__ = ["HONEST", "detect", "is_ordinary"]
 
 
 class _Glance(NamedTuple):
@@ -82,12 +82,12 @@ def is_ordinary(params: Params, path: Text, user: Text | None, via: str) -> bool
         and b'["json"' not in coded
         and isinstance(path, bytes)
         and b"%" not in path
-        and via in _HONEST
+        and via in HONEST
         and (user is None or _is_plain(user))
     )
 
 
-_HONEST = {"direct", "proxied"}
+HONEST = {"direct", "proxied"}  # by what the client was found, with no claim
 
 
 def _look(params: Params) -> _Glance:

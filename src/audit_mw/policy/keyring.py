@@ -20,6 +20,8 @@ class Keyring:
         # what another part of the format may digest some day.
         own = hmac.digest(key, b"audit_mw/1/token", "sha256")
         self._mac = hmac.new(own, digestmod="sha256")
+        memory = hmac.digest(key, b"audit_mw/1/memory", "sha256")
+        self._memory = hashlib.blake2b(key=memory, digest_size=16)
 
     def digest(self, secret: bytes) -> str:
         """Return the key's id, a dot, and the digest, in hex."""
@@ -27,6 +29,13 @@ class Keyring:
         mac.update(secret)
 
         return f"{self._id}.{mac.hexdigest()[:32]}"
+
+    def mark(self, secret: bytes) -> bytes:
+        """Return what a secret is known by in the memory of this process."""
+        mark = self._memory.copy()
+        mark.update(secret)
+
+        return mark.digest()
 
     def running(self) -> hmac.HMAC:
         """Return a digest to be fed piece by piece; `name` it when it is done."""

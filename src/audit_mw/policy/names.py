@@ -36,6 +36,7 @@ __all__ = [
     "Classifier",
     "is_random",
     "logs_in",
+    "may_be_weak",
     "names_session",
     "names_user",
     "weak_class",
@@ -216,6 +217,17 @@ def is_random(value: bytes) -> bool:
         len(value) >= _LEAST
         and _MACHINE_MADE.fullmatch(value) is not None
         and _UUID.fullmatch(value) is None
+    )
+
+
+def may_be_weak(name: bytes) -> bool:
+    """Tell whether `weak_class` gives a value of this name a class, if it looks so."""
+    word = name.strip().lower()
+
+    return (
+        word in (b"code", b"user_code", b"usercode")
+        or _KEY.search(word) is not None
+        or word.endswith(_SEEDS)
     )
 
 

@@ -13,6 +13,8 @@ __all__ = ["principal_of"]
 
 def principal_of(user: object) -> str | None:
     """Return the name of `user`: a text, or an object that says it is authenticated."""
+    if user is None:
+        return None
     with suppress(Exception):
         if isinstance(user, (str, bytes, int)):
             return _name(user)

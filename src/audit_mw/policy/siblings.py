@@ -14,10 +14,18 @@ from audit_mw.policy.documents import secret_variables
 from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN, is_random
 from audit_mw.wire.head import Pair
 
-__all__ = ["CutJson", "Siblings", "class_in_link"]
+__all__ = ["CutJson", "Siblings", "class_in_link", "is_sibling"]
 
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _USERS = set(b"u user username login email".split())
+
+
+_TOLD_BY_OTHERS = {b"p", b"variables"}
+
+
+def is_sibling(name: bytes) -> bool:
+    """Tell whether the class of a value of this name may depend on other pairs."""
+    return name.lower() in _TOLD_BY_OTHERS
 
 
 class Siblings:

@@ -62,8 +62,11 @@ class Entry:
 def encode_version(draft: Draft, spills: Iterable[Spill]) -> bytes:
     """Return what a slot keeps of a record."""
     stream = draft.stream.encode()
-    head = _HEAD.pack(len(stream), len(draft.before), len(draft.after))
-    parts = [head, stream, draft.before, draft.after]
+    _, before, after, _ = draft
+    head = _HEAD.pack(len(stream), len(before), len(after))
+    if not spills:
+        return b"%b%b%b%b" % (head, stream, before, after)
+    parts = [head, stream, before, after]
     for spill in spills:
         parts += (_SPILL.pack(spill.sha256.encode(), len(spill.value)), spill.value)
 

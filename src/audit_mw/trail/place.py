@@ -4,15 +4,15 @@
 #         that; the values that it spills need not. Then they are appended first, and
 #         the request waits for it.
 # Rule 2: nothing is done after `finish`: its slot may be another's by then.
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
 from audit_mw.errors import AuditUnavailable
-from audit_mw.event import Event, Spill
+from audit_mw.event import Draft, Event, Spill
 from audit_mw.trail.entry import Entry, encode_version
 from audit_mw.trail.receipt import Receipt
-from audit_mw.trail.record import Draft, draft_event
+from audit_mw.trail.record import change_instance, draft_event
 from audit_mw.trail.slots import DONE, OPEN, SENDING, Slot
 
 __all__ = ["Keeper", "Place"]
@@ -62,51 +62,65 @@ class Place:
         self._is_over = False
         self._spills: tuple[Spill, ...] = ()
 
-    def open(self, event: Event) -> Iterator[Receipt]:
-        """Keep what is on record should the process die; yield what to wait for."""
+    def open(self, event: Event | Draft) -> Iterable[Receipt]:
+        """Keep what is on record should the process die; return what to wait for."""
         return self._keep(OPEN, event)
 
-    def send(self, event: Event) -> Iterator[Receipt]:
+    def send(self, event: Event | Draft) -> Iterable[Receipt]:
         """
         Keep the record before its last message is handed over.
 
-        Yields:
+        Returns:
             What must be waited for, one after the other.
         """
-        yield from self._keep(SENDING, event)
-        if self._keeper.durable:
-            yield self._keeper.sync()
+        steps = self._keep(SENDING, event)
+
+        return self._and_sync(steps) if self._keeper.durable else steps
+
+    def _and_sync(self, steps: Iterable[Receipt]) -> Iterator[Receipt]:
+        yield from steps
+        yield self._keeper.sync()
 
     @property
     def is_safe(self) -> bool:
         """Whether it has a slot, which outlives the process."""
         return self._slot is not None
 
-    def put(self, event: Event) -> Iterator[Receipt]:
-        """Keep a record that is whole, and depends on no message; yield as `send`."""
+    def put(self, event: Event) -> Iterable[Receipt]:
+        """Keep a record that is whole, and depends on no message; return as `send`."""
         return self._keep(SENDING, event)
 
-    def _keep(self, state: int, event: Event) -> Iterator[Receipt]:
-        self._draft, self._spills = self._draft_of(event), event.spills
-        if self._put(state):
-            return
-        if self._spills:
-            yield self._keeper.spill(Entry(self._draft, self._spills))
+    def _keep(self, state: int, event: Event | Draft) -> Iterable[Receipt]:
+        self._take(event)
+
+        return () if self._put(state) else self._make_room(state)
+
+    def _make_room(self, state: int) -> Iterator[Receipt]:
+        draft = self._draft
+        if draft is not None and self._spills:
+            yield self._keeper.spill(Entry(draft, self._spills))
             self._spills = ()
-        while not self._put(state):
-            length = len(encode_version(self._draft, ()))
+        while draft is not None and not self._put(state):
+            length = len(encode_version(draft, ()))
             if length > self._keeper.largest:
                 raise AuditUnavailable(f"a record of {length} bytes fits no slot")
             yield self._keeper.room()
 
-    def _draft_of(self, event: Event) -> Draft:
+    def _take(self, event: Event | Draft) -> Draft:
+        # Its instance may have ended while it ran, or before it came: with the numbers
+        # of one in the journal of another, the same would be given twice.
         instance = self._keeper.instance
-        if event.instance != instance:
-            # Its instance ended while it ran, or before it came: with the numbers of
-            # one in the journal of another, the same would be given twice.
-            event = replace(event, instance=instance)
+        if isinstance(event, Draft):
+            stays = event.instance == instance
+            draft = event if stays else change_instance(event, instance)
+            self._spills = ()
+        else:
+            stays = event.instance == instance
+            draft = draft_event(event if stays else replace(event, instance=instance))
+            self._spills = event.spills
+        self._draft = draft
 
-        return draft_event(event)
+        return draft
 
     def _put(self, state: int) -> bool:
         if self._draft is None or self._slot is None:
@@ -141,13 +155,12 @@ class Place:
                 self._slot.mark(DONE)
             self._finish(Entry(self._draft, self._spills, self._slot, delivery))
 
-    def finish(self, event: Event) -> None:
+    def finish(self, event: Event | Draft) -> None:
         """Take the record as it is at the end of its request."""
-        draft = self._draft_of(event)
-        self._draft, self._spills = draft, event.spills
+        draft = self._take(event)
         # Where it does not fit, the version before stays until the line is down.
         self._put(DONE)
-        self._finish(Entry(draft, event.spills, self._slot))
+        self._finish(Entry(draft, self._spills, self._slot))
 
     def drop(self) -> None:
         """Give the slot back: nothing of the request is to be recorded."""

@@ -35,6 +35,7 @@ class Pool:
         self._large: deque[Slot] = deque()
         self.slots = 0
         self._reserve = 0
+        self._half = 0.0, 0.0
         self._total = 0
         self._growing = make_lock()
         self._failed = 0.0
@@ -48,6 +49,7 @@ class Pool:
         self._total += len(block.slots)
         self.slots += small
         self._reserve = self.slots // _RESERVE
+        self._half = self.slots / 2, (self._total - self.slots) / 2
 
     @property
     def free(self) -> int:
@@ -62,9 +64,9 @@ class Pool:
     @property
     def is_low(self) -> bool:
         """Whether it should grow, ahead of need."""
-        is_low = len(self._small) * 2 < self.slots or (
-            len(self._large) * 2 < self._total - self.slots
-        )
+        small, large = self._half
+        is_low = len(self._small) < small or len(self._large) < large
+
         return is_low and self.slots < self._max
 
     def begin(self) -> Slot | None:

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 from xxhash import xxh3_64_hexdigest
 
 from audit_mw.errors import DamagedRecord
-from audit_mw.event import STREAMS, Event, Spill
+from audit_mw.event import STREAMS, Details, Draft, Event, Spill
 from audit_mw.trail.encoding import (
     decode_base64,
     decode_column,
@@ -47,10 +47,12 @@ __all__ = [
     "Record",
     "StoredValue",
     "ValuePart",
+    "change_instance",
     "decode_line",
     "decode_value_line",
     "decode_value_part",
     "draft_event",
+    "encode_record_details",
     "encode_value_line",
     "finish_line",
     "finish_value_line",
@@ -138,8 +140,14 @@ class Column(NamedTuple):
     decode: Callable[[bytes], object] = decode_column
 
 
-def _encode_details(details: Mapping[str, object]) -> bytes:
-    return encode_details(details, _ORDER)
+def encode_record_details(details: Mapping[str, object]) -> bytes:
+    """Return column `details`, its keys in the order of their table."""
+    if not isinstance(details, Details):
+        return encode_details(details, _ORDER)
+    if details.coded is None:
+        details.coded = encode_details(details, _ORDER)
+
+    return details.coded
 
 
 _WORD = (encode_word, decode_word)
@@ -177,7 +185,7 @@ COLUMNS = (
         "details",
         "JSON object: all else that server and application say",
         "server, app",
-        _encode_details,
+        encode_record_details,
         decode_details,
     ),
     Column("salt", "salt of the seal's commitment; - where unsealed", "server", *_WORD),
@@ -200,18 +208,10 @@ VALUE_COLUMNS = (
 
 _BEFORE_SEQ = COLUMNS[1:4]
 _AFTER_SEQ = COLUMNS[5:-1]
-_PLACE_OF_DETAILS = [column.name for column in _AFTER_SEQ].index("details")
+_PLACE_OF = {column.name: place for place, column in enumerate(_AFTER_SEQ)}
 _CHECK_LEN = 16
 _PART = 8 << 10  # bytes of a value on one line of a console: in base64, below 12 KiB
 _WHICH = re.compile(rb"([0-9]{1,12})-([0-9]{1,12})/([0-9]{1,12})")
-
-
-class Draft(NamedTuple):
-    """A line but for its length, its seq and its check."""
-
-    stream: str
-    before: bytes
-    after: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,11 +286,19 @@ def finish_delivery(after: bytes, delivery: str) -> bytes:
 def mark_recovered(draft: Draft, delivery: str = "unknown") -> Draft:
     """Return a draft that says that it was recovered, and may be there twice."""
     cells = finish_delivery(draft.after, delivery).split(b"\t")
-    place = _PLACE_OF_DETAILS
+    place = _PLACE_OF["details"]
     details = decode_details(cells[place]) | {"recovered": True}
-    cells[place] = _encode_details(details)
+    cells[place] = encode_record_details(details)
 
     return draft._replace(after=b"\t".join(cells))
+
+
+def change_instance(draft: Draft, instance: str) -> Draft:
+    """Return a draft that names another instance."""
+    cells = draft.after.split(b"\t")
+    cells[_PLACE_OF["instance"]] = encode_word(instance)
+
+    return draft._replace(after=b"\t".join(cells), instance=instance)
 
 
 def encode_value_line(time: int, event: str, spill: Spill) -> bytes:

@@ -1,0 +1,495 @@
+# The short road: what an ordinary head yields, without a look at each of its parts.
+#
+# Most requests say nothing new. Their field lines and cookies came before, and their
+# query has short plain values under names that were seen. What such parts yield is
+# looked up here, coded; `request` would give the same, and is asked for all else.
+#
+# Rule 1: what this road gives is, byte for byte, what the long one gives. Where that is
+#         not certain it gives None.
+# Rule 2: no secret is remembered. What has one in it is known by its keyed digest, and
+#         what is odd is not remembered at all.
+# Rule 3: each memory is bounded and emptied when it is full: who varies all that he
+#         sends pays for the long road, and for a look here.
+#
+# (Longer than 250 lines, since what a head yields is decided part by part.)
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from audit_mw.app_details import octets
+from audit_mw.event import DELIVERY, Details, Draft, Param, RequestHead
+from audit_mw.gathering import Gathering, params_room
+from audit_mw.head_lines import (
+    CREDENTIALS,
+    WITH_BODY,
+    add_cookies,
+    add_fields,
+    find_session,
+)
+from audit_mw.policy.client import FORWARDING_FIELDS, Client, peer_text
+from audit_mw.policy.detectors import HONEST
+from audit_mw.policy.names import may_be_weak
+from audit_mw.policy.siblings import is_sibling
+from audit_mw.rules import Rules
+from audit_mw.wire.cookies import parse_cookies
+from audit_mw.wire.query import encode_path, parse_piece
+
+__all__ = ["Ordinary", "OrdinaryHead", "Sheet"]
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
+
+_REMEMBERED = 4096  # entries of each memory
+_LONGEST = 512  # bytes of what is remembered as it is
+# Pieces of which a value is too short for a secret, and needs no code.
+_BLAND = re.compile(
+    rb"[A-Za-z][A-Za-z0-9_.-]{0,40}=[A-Za-z0-9_-]{0,12}"
+    rb"(?:&[A-Za-z][A-Za-z0-9_.-]{0,40}=[A-Za-z0-9_-]{0,12})*+"
+)
+_NAME_OF = re.compile(rb"(?:^|&)([^=]*+)")
+_NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_.-]{0,40}")
+_CODED = b"%"  # begins what was coded, and our own words
+
+
+# What a field line is for, by its name.
+_PASSED_BY, _RECORDED, _FORWARDING, _SECRET, _COOKIE, _TELLING = range(1, 7)
+
+
+class OrdinaryHead(NamedTuple):
+    """
+    What an ordinary head yields.
+
+    Args:
+        client: as policy settled on it.
+        session: the digest of the session id.
+        path: as it is kept.
+        peer: as it is kept.
+        params: as they stand in the array of their column.
+        has_credentials: whether the client sent what could let it in.
+        opening: details as long as the request runs.
+        details: those of its end.
+    """
+
+    client: Client
+    session: str | None
+    method: bytes
+    path: bytes
+    peer: bytes | None
+    params: bytes
+    has_credentials: bool
+    opening: Details
+    details: Details
+
+
+class Sheet(Protocol):
+    """A record of which the head is coded, for all its versions."""
+
+    def fill(  # noqa: PLR0913 - the columns that a head does not settle
+        self,
+        outcome: str,
+        user: bytes | None,
+        session: str | None,
+        action: bytes | None,
+        status: int | None,
+        counts: tuple[int | None, int | None, int | None],
+        params: bytes,
+        details: Details,
+        /,
+    ) -> Draft:
+        """Return the draft of a version."""
+
+
+class _Part(NamedTuple):
+    """What a part of a head yields: its params, coded, and what else."""
+
+    coded: bytes = b""
+    number: int = 0
+    names: frozenset[bytes] = frozenset()
+    session: str | None = None
+    has_credentials: bool = False
+
+
+_NOTHING = _Part()
+
+
+class _Odd(Exception):
+    """It is not ordinary."""
+
+
+class Ordinary:
+    """
+    Looks for what is ordinary.
+
+    Args:
+        rules: compiled at start.
+        lay_out: begins a record, from time, event id, (service, instance, client,
+            peer), method and path; this floor does not know how one is kept.
+    """
+
+    def __init__(self, rules: Rules, lay_out: Callable[..., Sheet]) -> None:
+        self._rules = rules
+        self.lay_out = lay_out
+        self._room = params_room(rules.config)
+        self._most = rules.config.max_params
+        self._forwarding = FORWARDING_FIELDS | {rules.config.forwarded_by.encode()}
+        self._is_off = bool(rules.config.secret_patterns)
+        self._kinds: dict[bytes, int] = {}
+        self._lines: dict[tuple[bytes, bytes], bytes] = {}
+        self._marked: dict[bytes, _Part | None] = {}
+        self._clients: dict[tuple[object, ...], Client] = {}
+        self._paths: dict[tuple[bytes, bool], tuple[bytes, bool]] = {}
+        self._names: dict[bytes, bool] = {}
+        self._pieces: dict[bytes, bytes] = {}
+        self._words: dict[str, bytes] = {}
+        self._details: dict[tuple[object, ...], tuple[Details, Details]] = {}
+
+    def look(self, head: RequestHead) -> OrdinaryHead | None:
+        """Return what a head yields; None where that takes a closer look."""
+        try:
+            return self._look(head)
+        except Exception:  # noqa: BLE001 - who takes the closer look tells what it is
+            return None
+
+    def _look(self, head: RequestHead) -> OrdinaryHead:
+        if (
+            self._is_off
+            or head.type != "request"
+            or head.rewritten
+            or head.tls
+            or head.method in WITH_BODY
+        ):
+            raise _Odd
+        parts, claims, about = self._fields(head.fields)
+        client = self._client(head.peer, claims)
+        path, is_link = self._path(head)
+        if head.query:
+            if is_link:
+                raise _Odd
+            query = self._query(head.query, about.names)
+            parts.insert(0, query.coded)
+            about = about._replace(number=about.number + query.number)
+        params = b",".join(parts)
+        if about.number > self._most or len(params) + 1 > self._room:
+            raise _Odd
+        opening, details = self._details_of(client, head)
+
+        return OrdinaryHead(
+            client,
+            about.session,
+            self.word(head.method.decode("ascii")),
+            path,
+            peer_text(head.peer),
+            params,
+            about.has_credentials,
+            opening,
+            details,
+        )
+
+    # --- words of ours, or of the application
+
+    def word(self, word: str) -> bytes:
+        """
+        Return a word that needs no code.
+
+        Raises:
+            Exception: it needs a closer look.
+        """
+        known = self._words.get(word)
+        if known is None:
+            known = self._plain_word(word)
+            _remember(self._words, word, known, len(word))
+
+        return known
+
+    def maybe_word(self, word: str | None) -> bytes | None:
+        """Return the same of a word; None stays."""
+        return None if word is None else self.word(word)
+
+    def _plain_word(self, word: str) -> bytes:
+        text = octets(word)
+        if self._rules.redactor.text(text) is not text or not self._is_plain(text):
+            raise _Odd
+
+        return text
+
+    def _is_plain(self, text: bytes) -> bool:
+        """Tell whether a text is printable ASCII and short, and has no "%"."""
+        return (
+            0 < len(text) <= self._rules.config.spill_over
+            and text.isascii()
+            and text.decode().isprintable()
+            and _CODED not in text
+        )
+
+    # --- field lines
+
+    def _fields(
+        self, fields: Sequence[Any]
+    ) -> tuple[list[bytes], list[tuple[bytes, bytes]], _Part]:
+        """Return the coded params of field lines, what they claim, and what else."""
+        kinds, lines = self._kinds, self._lines
+        cookie = _NOTHING
+        parts: list[bytes] = []
+        claims: list[tuple[bytes, bytes]] = []
+        count, has_credentials = 0, False
+        for line in fields:
+            kind = kinds.get(line[0]) or self._kind(line[0])
+            if kind is _PASSED_BY:
+                continue
+            if kind is _RECORDED:
+                parts.append(lines.get(line) or self._line(line))
+            elif kind is _COOKIE:
+                if cookie is not _NOTHING:
+                    raise _Odd
+                cookie = self._marked_part(line, self._cookies)
+            elif kind is _SECRET:
+                secret = self._marked_part(line, self._secret)
+                has_credentials = has_credentials or secret.has_credentials
+                parts.append(secret.coded)
+            elif kind is _FORWARDING:
+                claims.append(line)
+                parts.append(lines.get(line) or self._line(line))
+            else:
+                raise _Odd
+            count += 1
+        if cookie is not _NOTHING:
+            parts[:0] = (cookie.coded,) if cookie.number else ()
+            count += cookie.number - 1
+            has_credentials = has_credentials or cookie.has_credentials
+
+        return (
+            parts,
+            claims,
+            cookie._replace(number=count, has_credentials=has_credentials),
+        )
+
+    def _kind(self, name: bytes) -> int:
+        rules = self._rules
+        if not isinstance(name, bytes) or name != name.lower():
+            raise _Odd
+        if name == b"cookie":
+            kind = _COOKIE
+        elif name in _TELL_OF_BODY or name in rules.tls_fields or is_sibling(name):
+            kind = _TELLING
+        elif name in CREDENTIALS or rules.redactor.classify(name):
+            kind = _TELLING if name in self._forwarding else _SECRET
+        elif name in self._forwarding:
+            kind = _FORWARDING
+        else:
+            is_recorded = name in rules.recorded
+            kind = _RECORDED if is_recorded else _PASSED_BY
+
+        return _remember(self._kinds, name, kind, len(name))
+
+    def _line(self, line: tuple[bytes, bytes]) -> bytes:
+        part = self._gathered(lambda it: add_fields(self._rules, it, (_exact(line),)))
+
+        return _remember(self._lines, line, part.coded, len(line[1]))
+
+    def _marked_part(
+        self, line: tuple[bytes, bytes], look: Callable[[tuple[bytes, bytes]], _Part]
+    ) -> _Part:
+        mark = self._rules.keyring.mark(b"%b:%b" % line)  # no name has a colon
+        try:
+            part = self._marked[mark]
+        except KeyError:
+            try:
+                part = look(_exact(line))
+            except _Odd:
+                part = None
+            _remember(self._marked, mark, part)
+        if part is None:
+            raise _Odd
+
+        return part
+
+    def _secret(self, line: tuple[bytes, bytes]) -> _Part:
+        part = self._gathered(
+            lambda it: add_fields(self._rules, it, (line,)), may_hide=True
+        )
+        is_credential = line[0] in CREDENTIALS and bool(line[1])
+
+        return part._replace(has_credentials=part.has_credentials or is_credential)
+
+    def _cookies(self, line: tuple[bytes, bytes]) -> _Part:
+        cookies = tuple(parse_cookies(line[1:]))
+        part = self._gathered(
+            lambda it: add_cookies(self._rules, it, cookies), may_hide=True
+        )
+        if len(part.names) != part.number or _CODED in part.coded:
+            raise _Odd
+        session = find_session(self._rules, cookies)
+        digest = self._rules.keyring.digest(session) if session else None
+
+        return part._replace(session=digest)
+
+    def _gathered(
+        self, add: Callable[[Gathering], object], *, may_hide: bool = False
+    ) -> _Part:
+        """Return what the long road makes of a part, if that is all of it."""
+        rules = self._rules
+        gathering = Gathering(rules.config, rules.redactor, rules.encode_param)
+        add(gathering)
+        params = gathering.finish()
+        spilling = gathering.spilling
+        is_odd = gathering.sent_as or spilling.spills or spilling.cut
+        if is_odd or (gathering.secrets and not may_hide):
+            raise _Odd
+
+        return _Part(
+            b",".join(params.coded or ()),
+            len(params),
+            _names_of(params),
+            None,
+            gathering.has_password,
+        )
+
+    # --- client and path
+
+    def _client(self, peer: Any, claims: list[tuple[bytes, bytes]]) -> Client:
+        if peer is not None and peer[1] == 0:
+            raise _Odd  # a port that no socket has: somebody rewrote the peer
+        key = (peer and peer[0], *claims)
+        client = self._clients.get(key)
+        if client is None:
+            client = self._rules.resolve_client(peer, claims)
+            address = client.address or b""
+            if client.via not in HONEST or len(address) > self._rules.config.spill_over:
+                raise _Odd
+            length = sum(len(value) for _, value in claims)
+            _remember(self._clients, key, client, length)
+
+        return client
+
+    def _path(self, head: RequestHead) -> tuple[bytes, bool]:
+        key = head.path, head.reconstructed
+        known = self._paths.get(key)
+        if known is None:
+            redactor = self._rules.redactor
+            path = encode_path(head.path) if head.reconstructed else head.path
+            if redactor.path(path) is not path or not self._is_plain(path):
+                raise _Odd
+            known = path, redactor.is_link(head.path)
+            _remember(self._paths, key, known, len(path))
+
+        return known
+
+    # --- the query
+
+    def _query(self, query: bytes, taken: frozenset[bytes]) -> _Part:
+        """Return the coded params of a query, of which all names are new."""
+        if _BLAND.fullmatch(query) is None:
+            return self._query_by_piece(query, taken)
+        names = _NAME_OF.findall(query)
+        for name in names:
+            if not self._is_known(name):
+                raise _Odd
+        self._check_names(names, taken)
+        inner = query.replace(b"=", b'","').replace(b"&", b'"],["query","')
+
+        return _Part(b'["query","%b"]' % inner, len(names))
+
+    def _query_by_piece(self, query: bytes, taken: frozenset[bytes]) -> _Part:
+        pieces = query.split(b"&")
+        if len(pieces) > self._most:
+            raise _Odd
+        coded = [self._piece(piece) for piece in pieces]
+        self._check_names([piece.partition(b"=")[0] for piece in pieces], taken)
+
+        return _Part(b",".join(coded), len(pieces))
+
+    def _check_names(self, names: list[bytes], taken: frozenset[bytes]) -> None:
+        if len(set(names)) != len(names) or not taken.isdisjoint(names):
+            raise _Odd  # the same name twice
+
+    def _piece(self, piece: bytes) -> bytes:
+        coded = self._pieces.get(piece)
+        if coded is None:
+            coded = self._plain_piece(piece)
+            _remember(self._pieces, piece, coded, len(piece))
+
+        return coded
+
+    def _plain_piece(self, piece: bytes) -> bytes:
+        name, value, sent = parse_piece(piece)
+        if sent is not None or value is None or not self._is_known(name):
+            raise _Odd
+        shown = self._rules.redactor.value(None, value, name)
+        if shown is not value or len(value) > self._rules.config.spill_over:
+            raise _Odd
+        coded = self._rules.encode_param(Param("query", name, value))
+        if _CODED in coded:
+            raise _Odd
+
+        return coded
+
+    def _is_known(self, name: bytes) -> bool:
+        if name in self._names:
+            return True
+
+        return self._is_plain_name(name) and _remember(self._names, name, True)
+
+    def _is_plain_name(self, name: bytes) -> bool:
+        """Tell whether a name says nothing of its value, nor of any other."""
+        redactor = self._rules.redactor
+
+        return (
+            _NAME.fullmatch(name) is not None
+            and redactor.classify(name) is None
+            and not may_be_weak(name)
+            and not is_sibling(name)
+            and redactor.name(None, name) is name
+        )
+
+    # --- details
+
+    def _details_of(self, client: Client, head: RequestHead) -> tuple[Details, Details]:
+        key = (
+            client.via,
+            head.scheme,
+            head.http_version,
+            head.joined,
+            head.reconstructed,
+        )
+        known = self._details.get(key)
+        if known is None:
+            shown: dict[str, object] = {
+                "via": client.via.encode(),
+                "scheme": self.maybe_word(head.scheme),
+                "http_version": self.maybe_word(head.http_version),
+                "joined": head.joined or None,
+                "reconstructed": head.reconstructed or None,
+            }
+            told = {name: value for name, value in shown.items() if value is not None}
+            known = (
+                Details(told | {"delivery": b"unknown", "reason": b"process_died"}),
+                Details(told | {"delivery": DELIVERY}),
+            )
+            _remember(self._details, key, known)
+
+        return known
+
+
+_TELL_OF_BODY = {b"content-length", b"content-type", b"transfer-encoding"}
+
+
+def _exact(line: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    if not isinstance(line[1], bytes):
+        raise _Odd
+
+    return line
+
+
+def _names_of(params: Iterable[Param]) -> frozenset[bytes]:
+    return frozenset(it.name for it in params if isinstance(it.name, bytes))
+
+
+def _remember(
+    memory: dict[Key, Found], key: Key, found: Found, length: int = 0
+) -> Found:
+    if length <= _LONGEST:
+        if len(memory) >= _REMEMBERED:
+            memory.clear()
+        memory[key] = found
+
+    return found

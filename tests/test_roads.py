@@ -1,0 +1,380 @@
+"""
+The short road gives, byte for byte, what the long one gives.
+
+Both serve the same requests, one after the other, so that what came before is known.
+"""
+
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit_mw.config import Config
+from audit_mw.event import DELIVERY, Draft, Event, RequestHead
+from audit_mw.exchange import Exchange
+from audit_mw.ordinary import Ordinary
+from audit_mw.rules import Rules
+from audit_mw.trail.params import encode_details, encode_param
+from audit_mw.trail.record import draft_event
+from audit_mw.trail.sheet import Sheet
+
+KEY = bytes(range(32))
+INSTANCE = "host:1:0"
+JWT = b"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlb2Zub3RoaW5n"
+
+# Each that is ordinary stands beside some that are nearly so.
+NAMES = (
+    b"q page sort colour p u user username email code key variables query password "
+    b"token pin id a.b a[b] a-b _x 1 %70assword PASSWORD p%61ge seed ticket sign "
+    b"redirect next url next_page session state"
+).split()
+VALUES = (
+    b"",
+    b"1",
+    b"shoes",
+    b"blue+shoes",
+    b"blue%20shoes",
+    b"blue suede",
+    b"price-desc",
+    b"0123456789abcdef",
+    b"0123456789abcdefA",
+    b"hunter2",
+    b"4111111111111111",
+    b"4111+1111+1111+1111",
+    b"a=b",
+    b"a%3Db",
+    b"password:x",
+    b"al:ice",
+    b"/reset/abc123def456",
+    b"https://a:b@c/d",
+    b"%zz",
+    b"%41",
+    b"%0a",
+    b"caf\xc3\xa9",
+    b"\xff",
+    b'"',
+    b"\\",
+    b"{",
+    b'{"password":"x',
+    b"abcdefghijkl",
+    b"abcdefghijklm",
+    b"x" * 257,
+    JWT,
+)
+PATHS = (
+    b"/",
+    b"/search",
+    b"/shop/42/edit",
+    b"/verify",
+    b"/reset-password/abc123",
+    b"/a%20b",
+    b"/a%00",
+    b"/caf\xc3\xa9",
+    b"/login;jsessionid=0123456789abcdef",
+    b"//a:b@c/d",
+    b"",
+    b"*",
+    b"/x" * 200,
+)
+COOKIES = (
+    b"",
+    b";",
+    b"theme=dark",
+    b"theme=dark; lang=en",
+    b"sessionid=0123456789abcdef0123456789abcdef; theme=dark",
+    b"sessionid=other; sessionid=0123456789abcdef0123456789abcdef",
+    b"flag",
+    b"=x",
+    b"page=1",
+    b"q",
+    b'a="b; c"; d=e',
+    b'password="x; y',
+    b"a = b",
+    b"theme=%41",
+    b"state=Ab3dEf6hIj9lMn2pQr5t; x=y",
+    b"session=eyJhIjoxfQ.aaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb",
+    b"big=" + b"x" * 300,
+)
+FIELDS = (
+    (b"host", b"shop.example"),
+    (b"Host", b"shop.example"),
+    (b"host", b"a:b@shop.example"),
+    (b"user-agent", b"Mozilla/5.0 (X11; Linux x86_64)"),
+    (b"user-agent", b"x" * 300),
+    (b"user-agent", b'"\\ \xff\n'),
+    (b"accept", b"*/*"),
+    (b"accept", b"\xff\x00"),
+    (b"referer", b"https://shop.example/catalogue?page=2"),
+    (b"referer", b"https://shop.example/reset?token=abc123def"),
+    (b"origin", b"https://shop.example"),
+    (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    (b"x-request-id", b"abc-1"),
+    (b"authorization", b"Bearer " + JWT),
+    (b"authorization", b"Basic YWxpY2U6aHVudGVyMg=="),
+    (b"authorization", b""),
+    (b"x-api-key", b"0123456789abcdef"),
+    (b"x-csrf-token", b"abc"),
+    (b"x-forwarded-for", b"203.0.113.9"),
+    (b"x-forwarded-for", b"203.0.113.9, 10.0.0.1"),
+    (b"x-forwarded-for", b"nonsense"),
+    (b"x-forwarded-proto", b"https"),
+    (b"forwarded", b"for=203.0.113.9"),
+    (b"content-length", b"0"),
+    (b"content-length", b"5"),
+    (b"content-type", b"application/json"),
+    (b"transfer-encoding", b"chunked"),
+    (b"p", b"hunter2"),
+    ("text", "value"),
+    (b"host", "text"),
+    [b"accept", b"a list"],
+    [b"host", b"a list"],
+)
+PEERS = (
+    ("192.0.2.7", 4711),
+    ("192.0.2.8", 4711),
+    ("10.0.0.1", 4711),
+    ("2001:db8::1", 4711),
+    ("::ffff:10.0.0.1", 4711),
+    ("192.0.2.7", 0),
+    ("203.0.113.9", 0),
+    ("unix", None),
+    ("testclient", 50000),
+    None,
+)
+USERS = (
+    None,
+    "alice",
+    "al ice",
+    "al\u202eice",
+    "eve\n",
+    "",
+    "x" * 300,
+    "50%",
+    JWT.decode(),
+)
+
+
+class Course(NamedTuple):
+    """One request, and what becomes of it."""
+
+    head: RequestHead
+    body: bytes
+    ended: bool
+    user: str | None
+    action: str | None
+    status: int | None
+    gone: bool
+    said: tuple[str, Any] | None
+
+
+pairs = st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)).map(b"=".join)
+odd = st.one_of(
+    st.sampled_from((b"", b"flag", b"=", b"==", b"?")), st.binary(max_size=12)
+)
+queries = st.lists(st.one_of(pairs, pairs, pairs, odd), max_size=5).map(b"&".join)
+cookies = st.one_of(st.sampled_from(COOKIES), st.binary(max_size=24)).map(
+    lambda value: (b"cookie", value)
+)
+fields: Any = st.lists(st.one_of(st.sampled_from(FIELDS), cookies), max_size=7).map(
+    tuple
+)
+heads = st.builds(
+    RequestHead,
+    type=st.sampled_from(("request", "request", "request", "websocket")),
+    method=st.sampled_from((b"GET", b"GET", b"HEAD", b"POST", b"DELETE", b"G%T")),
+    path=st.one_of(st.sampled_from(PATHS), st.binary(max_size=12)),
+    query=st.one_of(queries, st.binary(max_size=24)),
+    fields=fields,
+    scheme=st.sampled_from(("http", "https", None, "", "h%")),
+    http_version=st.sampled_from(("1.1", "1.0", "2", None)),
+    peer=st.sampled_from(PEERS),
+    joined=st.booleans(),
+    reconstructed=st.booleans(),
+    rewritten=st.sampled_from((None, None, {"by": "x-forwarded-for"})),
+    tls=st.sampled_from(({}, {}, {"tls_version": b"TLSv1.3"})),
+)
+SAID = (
+    None,
+    None,
+    ("user", "bob"),
+    ("roles", ("clerk",)),
+    ("session", b"0123456789abcdef0123456789abcdee"),
+    ("action", "users.search"),
+    ("rows", 4),
+    ("outcome", "FAILURE"),
+    ("notes", {"a": 1}),
+)
+courses = st.builds(
+    Course,
+    head=heads,
+    body=st.sampled_from((b"", b"", b"", b"a=1&password=hunter2")),
+    ended=st.booleans(),
+    user=st.sampled_from(USERS),
+    action=st.sampled_from(
+        (None, None, "shop.views.search", "GET /a b", "%", JWT.decode())
+    ),
+    status=st.sampled_from((200, 200, 204, 302, 401, 404, 500, None)),
+    gone=st.booleans(),
+    said=st.sampled_from(SAID),
+)
+OPTIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"trusted_proxies": ["10.0.0.0/8", "unix"]},
+    {"trusted_proxies": ["10.0.0.0/8"], "forwarded_by": "forwarded"},
+    {"secret_patterns": ["shoe."]},
+    {"secret_names": ["colour"], "record_fields": ["accept", "p"]},
+    {"session_cookie": "theme"},
+    {"detectors": []},
+    {"spill_over": 64},
+    {"max_params": 3},
+    {"tls_fields": {"tls_version": "x-request-id"}, "trusted_proxies": ["192.0.2.7"]},
+    {"not_secret": ["token"], "service": "50% shop"},
+)
+
+
+def make_rules(options: dict[str, Any]) -> Rules:
+    config = Config.load({"key": KEY} | options)
+    service = config.service or "shop"
+
+    return Rules(config, KEY, service, encode_param, lambda it: encode_details(it, {}))
+
+
+def versions(rules: Rules, ordinary: Ordinary | None, course: Course) -> list[Any]:
+    """Return the drafts of the versions of one record, and of what it alarms of."""
+    try:
+        exchange = Exchange(rules, course.head, "event", 0, 0, ordinary)
+    except Exception as error:
+        return [type(error)]  # it is refused
+    begun = exchange.opening(INSTANCE)
+    if course.said is not None:
+        setattr(exchange.said, *course.said)
+    if course.body:
+        exchange.read(course.body, ended=False)
+    if course.ended:
+        exchange.read(b"", ended=True)
+    exchange.user, exchange.action = course.user, course.action
+    if course.gone:
+        exchange.gone()
+    if course.status is not None:
+        exchange.start(course.status, ())
+        exchange.send(7, more=False)
+    ended = exchange.finish(12_345, INSTANCE, DELIVERY)
+    alarms = exchange.alarms(23_456)
+
+    return [_draft(each) for each in (begun, ended, *alarms)]
+
+
+def _draft(event: Event | Draft) -> tuple[bytes, bytes]:
+    draft = draft_event(event) if isinstance(event, Event) else event
+
+    return draft.before, draft.after
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(courses, min_size=1, max_size=6), st.sampled_from(OPTIONS))
+def test_same(served: list[Course], options: dict[str, Any]) -> None:
+    """
+    Whatever requests come, one after the other, both roads give the same records.
+    """
+    long, short = make_rules(options), make_rules(options)
+    ordinary = Ordinary(short, Sheet)
+
+    for course in (*served, *served):
+        assert versions(short, ordinary, course) == versions(long, None, course)
+
+
+def ordinary_course(
+    query: bytes = b"q=shoes&page=2",
+    *more: tuple[bytes, bytes],
+    method: bytes = b"GET",
+    user: str | None = "alice",
+) -> Course:
+    fields = (
+        (b"host", b"shop.example"),
+        (b"accept", b"*/*"),
+        (b"user-agent", b"Mozilla/5.0"),
+        *more,
+        (b"cookie", b"sessionid=0123456789abcdef0123456789abcdef; theme=dark"),
+    )
+    head = RequestHead(
+        method,
+        b"/search",
+        query,
+        fields,
+        scheme="http",
+        http_version="1.1",
+        peer=("192.0.2.7", 4711),
+    )
+
+    return Course(head, b"", True, user, "shop.search", 200, False, None)
+
+
+@pytest.mark.parametrize(
+    "course",
+    [
+        ordinary_course(),
+        ordinary_course(b""),
+        ordinary_course(b"q=blue+suede+shoes&page=2"),
+        ordinary_course(method=b"HEAD"),
+        ordinary_course(b"q=x", (b"authorization", b"Bearer " + JWT)),
+        ordinary_course(b"q=x", (b"traceparent", b"00-0af7651916cd43dd-01")),
+        ordinary_course(b"q=x", (b"referer", b"https://shop.example/a?b=c")),
+        ordinary_course(user=None),
+    ],
+)
+def test_short(course: Course) -> None:
+    """
+    What most requests are like goes by the short road.
+    """
+    rules = make_rules({})
+    ordinary = Ordinary(rules, Sheet)
+    exchange = Exchange(rules, course.head, "event", 0, 0, ordinary)
+    begun = exchange.opening(INSTANCE)
+    exchange.read(b"", ended=True)
+    exchange.user, exchange.action = course.user, course.action
+    exchange.start(200, ())
+    exchange.send(7, more=False)
+    ended = exchange.finish(12_345, INSTANCE, DELIVERY)
+
+    assert isinstance(begun, Draft)
+    assert isinstance(ended, Draft)
+    assert exchange.alarms(1) == []
+    assert JWT not in ended.after
+
+
+def test_no_secret_is_remembered() -> None:
+    """
+    What is withheld is nowhere in the memory of the short road.
+    """
+    rules = make_rules({})
+    ordinary = Ordinary(rules, Sheet)
+    secrets = JWT, b"0123456789abcdef0123456789abcdef", b"hunter2", b"abcdef123456"
+    for query in (b"q=" + JWT, b"password=hunter2", b"next=/reset/abcdef123456"):
+        referer = b"https://shop.example/?" + query
+        for more in ((), ((b"authorization", JWT),), ((b"referer", referer),)):
+            versions(rules, ordinary, ordinary_course(query, *more))
+
+    remembered = repr(vars(ordinary)).encode()
+    assert b"shoes" not in remembered
+    assert b"shop.example" in remembered
+    assert not [secret for secret in secrets if secret in remembered]
+
+
+def test_memory_is_bounded() -> None:
+    """
+    Who varies all that he sends fills no memory.
+    """
+    rules = make_rules({})
+    ordinary = Ordinary(rules, Sheet)
+    for number in range(5_000):
+        query = b"n%d=%d&q=a+%d" % (number, number, number)
+        more = (b"x-request-id", b"%d" % number), (b"x%d" % number, b"1")
+        course = ordinary_course(query, *more, user=f"user{number}")
+        head = course.head._replace(path=b"/%d" % number, peer=(f"a{number}", 1))
+        ordinary.look(head)
+        ordinary.maybe_word(course.user)
+
+    sizes = [len(it) for it in vars(ordinary).values() if isinstance(it, dict)]
+    assert max(sizes) <= 4096
