@@ -22,7 +22,7 @@ from audit_mw.alarms import alarm_details, alarm_of
 from audit_mw.app_details import AppDetails, octets
 from audit_mw.event import DELIVERY, Draft, Event, Params, RequestHead, Text
 from audit_mw.head_lines import declared_length
-from audit_mw.ordinary import Ordinary, Sheet
+from audit_mw.ordinary import Ordinary, OrdinaryHead, Sheet
 from audit_mw.policy.client import Client, peer_text
 from audit_mw.policy.detectors import detect, is_ordinary
 from audit_mw.policy.findings import Finding, Received
@@ -66,10 +66,10 @@ class Exchange:
 
     __slots__ = (
         "_before",
+        "_body",
         "_broken",
         "_conversation",
         "_declared",
-        "_ended",
         "_estimated",
         "_findings",
         "_found",
@@ -94,7 +94,7 @@ class Exchange:
         "user",
     )
 
-    def __init__(  # noqa: PLR0913 - what one exchange is made of
+    def __init__(  # noqa: PLR0913, PLR0917 - what one exchange is made of
         self,
         rules: Rules,
         head: RequestHead,
@@ -118,7 +118,7 @@ class Exchange:
         self._found: list[Finding] | None = None  # not looked for yet
         self._before: tuple[bytes, ...] | None = None  # likewise
         # The request: by the short road as long as nothing else is asked of it.
-        self._ended = False
+        self._body = b"", False  # what was read by it, and whether that is the end
         self._ordinary = ordinary
         self._short = None if ordinary is None else ordinary.look(head)
         self._sheet: Sheet | None = None
@@ -142,8 +142,9 @@ class Exchange:
         request = self._request.get("")
         if request is None:
             request = Request(self._rules, self._head, self._findings)
-            if self._ended:
-                request.read(b"", ended=True)
+            body, ended = self._body
+            if body or ended:
+                request.read(body, ended=ended)
             # Threads may meet here, and all must have the same one.
             request = self._request.setdefault("", request)
             self._short = None
@@ -161,11 +162,28 @@ class Exchange:
         """
         if self.finished:
             return False
-        if self._short is not None and not chunk:
-            self._ended = self._ended or ended
+        short, (_, has_ended) = self._short, self._body
+        if short is not None and (has_ended or not chunk):
+            self._body = self._body[0], has_ended or ended
             return False
+        form = short and self._with_form(short, chunk)
+        if form is None:
+            return self._whole().read(chunk, ended=ended)
+        # In this order, for other threads: a request that is looked at from here on
+        # has the form, and one that was before is fed with it.
+        self._body = chunk, True
+        if self._request:
+            return self._whole().read(chunk, ended=True)
+        self._short = form
 
-        return self._whole().read(chunk, ended=ended)
+        return True
+
+    def _with_form(self, short: OrdinaryHead, chunk: bytes) -> OrdinaryHead | None:
+        ordinary = self._ordinary
+
+        return (
+            None if ordinary is None else ordinary.with_form(short, self._head, chunk)
+        )
 
     # --- the response, before it is handed over
 
@@ -372,10 +390,12 @@ class Exchange:
         short, said, sheet = self._short, self.said, self._sheet
         if (
             short is None
+            or self._request  # another thread was faster
             or sheet is None
             or delivery is not DELIVERY
             or self._reason is not None
             or self._estimated
+            or short.body != short.declared
             or self._findings
             or said.action is not None
             or said.roles

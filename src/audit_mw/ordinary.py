@@ -13,7 +13,7 @@
 #
 # (Longer than 250 lines, since what a head yields is decided part by part.)
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from audit_mw.app_details import octets
@@ -52,7 +52,8 @@ _CODED = b"%"  # begins what was coded, and our own words
 
 
 # What a field line is for, by its name.
-_PASSED_BY, _RECORDED, _FORWARDING, _SECRET, _COOKIE, _TELLING = range(1, 7)
+_PASSED_BY, _RECORDED, _FORWARDING, _LENGTH, _TYPE = range(1, 6)
+_SECRET, _COOKIE, _TELLING = range(6, 9)
 
 
 class OrdinaryHead(NamedTuple):
@@ -64,8 +65,13 @@ class OrdinaryHead(NamedTuple):
         session: the digest of the session id.
         path: as it is kept.
         peer: as it is kept.
-        params: as they stand in the array of their column.
+        sent: the params, coded: of query and form, then of cookies and field lines.
+        names: of the params but those of field lines.
+        number: how many params there are.
         has_credentials: whether the client sent what could let it in.
+        body: bytes that were read of it.
+        declared: the length of the body; 0 where there is none.
+        is_form: whether the body is a form.
         opening: details as long as the request runs.
         details: those of its end.
     """
@@ -75,16 +81,26 @@ class OrdinaryHead(NamedTuple):
     method: bytes
     path: bytes
     peer: bytes | None
-    params: bytes
+    sent: tuple[bytes, ...]
+    names: frozenset[bytes]
+    number: int
     has_credentials: bool
+    body: int
+    declared: int
+    is_form: bool
     opening: Details
     details: Details
+
+    @property
+    def params(self) -> bytes:
+        """The params, as they stand in the array of their column."""
+        return b",".join(self.sent)
 
 
 class Sheet(Protocol):
     """A record of which the head is coded, for all its versions."""
 
-    def fill(  # noqa: PLR0913 - the columns that a head does not settle
+    def fill(  # noqa: PLR0913, PLR0917 - the columns that a head does not settle
         self,
         outcome: str,
         user: bytes | None,
@@ -107,6 +123,17 @@ class _Part(NamedTuple):
     names: frozenset[bytes] = frozenset()
     session: str | None = None
     has_credentials: bool = False
+
+
+class _Lines(NamedTuple):
+    """What the field lines yield: those recorded, coded, and what else."""
+
+    cookie: _Part
+    coded: list[bytes]
+    claims: list[tuple[bytes, bytes]]
+    has_credentials: bool
+    declared: int
+    is_form: bool
 
 
 _NOTHING = _Part()
@@ -138,8 +165,8 @@ class Ordinary:
         self._marked: dict[bytes, _Part | None] = {}
         self._clients: dict[tuple[object, ...], Client] = {}
         self._paths: dict[tuple[bytes, bool], tuple[bytes, bool]] = {}
-        self._names: dict[bytes, bool] = {}
-        self._pieces: dict[bytes, bytes] = {}
+        self._names: dict[bytes, bytes] = {}
+        self._pieces: dict[tuple[bytes, bytes], bytes] = {}
         self._words: dict[str, bytes] = {}
         self._details: dict[tuple[object, ...], tuple[Details, Details]] = {}
 
@@ -151,39 +178,65 @@ class Ordinary:
             return None
 
     def _look(self, head: RequestHead) -> OrdinaryHead:
-        if (
-            self._is_off
-            or head.type != "request"
-            or head.rewritten
-            or head.tls
-            or head.method in WITH_BODY
-        ):
+        if self._is_off or head.type != "request" or head.rewritten or head.tls:
             raise _Odd
-        parts, claims, about = self._fields(head.fields)
-        client = self._client(head.peer, claims)
+        lines = self._fields(head)
+        cookie = lines.cookie
+        client = self._client(head.peer, lines.claims)
         path, is_link = self._path(head)
-        if head.query:
-            if is_link:
-                raise _Odd
-            query = self._query(head.query, about.names)
-            parts.insert(0, query.coded)
-            about = about._replace(number=about.number + query.number)
-        params = b",".join(parts)
-        if about.number > self._most or len(params) + 1 > self._room:
+        query = self._query(b"query", head.query, cookie.names) if head.query else None
+        if query is not None and is_link:
             raise _Odd
-        opening, details = self._details_of(client, head)
+        parts = (query and query.coded, cookie.coded, *lines.coded)
+        opening, details = self._details_of(client, head, 0)
 
-        return OrdinaryHead(
-            client,
-            about.session,
-            self.word(head.method.decode("ascii")),
-            path,
-            peer_text(head.peer),
-            params,
-            about.has_credentials,
-            opening,
-            details,
+        return self._checked(
+            OrdinaryHead(
+                client,
+                cookie.session,
+                self.word(head.method.decode("ascii")),
+                path,
+                peer_text(head.peer),
+                tuple(part for part in parts if part),
+                cookie.names if query is None else cookie.names | query.names,
+                cookie.number + len(lines.coded) + (query.number if query else 0),
+                lines.has_credentials,
+                0,
+                lines.declared,
+                lines.is_form,
+                opening,
+                details,
+            )
         )
+
+    def with_form(
+        self, known: OrdinaryHead, head: RequestHead, body: bytes
+    ) -> OrdinaryHead | None:
+        """Return the same with a form that was read whole; None as `look` does."""
+        if not known.is_form or known.body or len(body) != known.declared:
+            return None
+        try:
+            form = self._query(b"form", body, known.names)
+            opening, details = self._details_of(known.client, head, len(body))
+            at = 1 if head.query else 0
+            return self._checked(
+                known._replace(
+                    sent=(*known.sent[:at], form.coded, *known.sent[at:]),
+                    number=known.number + form.number,
+                    body=len(body),
+                    opening=opening,
+                    details=details,
+                )
+            )
+        except Exception:  # noqa: BLE001 - as above
+            return None
+
+    def _checked(self, known: OrdinaryHead) -> OrdinaryHead:
+        length = sum(map(len, known.sent)) + len(known.sent)
+        if known.number > self._most or length > self._room:
+            raise _Odd
+
+        return known
 
     # --- words of ours, or of the application
 
@@ -223,44 +276,38 @@ class Ordinary:
 
     # --- field lines
 
-    def _fields(
-        self, fields: Sequence[Any]
-    ) -> tuple[list[bytes], list[tuple[bytes, bytes]], _Part]:
-        """Return the coded params of field lines, what they claim, and what else."""
+    def _fields(self, head: RequestHead) -> _Lines:
         kinds, lines = self._kinds, self._lines
         cookie = _NOTHING
-        parts: list[bytes] = []
-        claims: list[tuple[bytes, bytes]] = []
-        count, has_credentials = 0, False
-        for line in fields:
+        coded: list[bytes] = []
+        telling: list[tuple[int, tuple[bytes, bytes]]] = []
+        has_credentials = False
+        for line in head.fields:
             kind = kinds.get(line[0]) or self._kind(line[0])
-            if kind is _PASSED_BY:
+            if kind == _PASSED_BY:
                 continue
-            if kind is _RECORDED:
-                parts.append(lines.get(line) or self._line(line))
-            elif kind is _COOKIE:
-                if cookie is not _NOTHING:
-                    raise _Odd
-                cookie = self._marked_part(line, self._cookies)
-            elif kind is _SECRET:
+            if kind <= _TYPE:
+                coded.append(lines.get(line) or self._line(line))
+                if kind != _RECORDED:
+                    telling.append((kind, line))
+            elif kind == _SECRET:
                 secret = self._marked_part(line, self._secret)
                 has_credentials = has_credentials or secret.has_credentials
-                parts.append(secret.coded)
-            elif kind is _FORWARDING:
-                claims.append(line)
-                parts.append(lines.get(line) or self._line(line))
+                coded.append(secret.coded)
+            elif kind == _COOKIE and cookie is _NOTHING:
+                cookie = self._marked_part(line, self._cookies)
             else:
                 raise _Odd
-            count += 1
-        if cookie is not _NOTHING:
-            parts[:0] = (cookie.coded,) if cookie.number else ()
-            count += cookie.number - 1
-            has_credentials = has_credentials or cookie.has_credentials
+        claims = [line for kind, line in telling if kind == _FORWARDING]
+        declared, is_form = _body_of(head, telling)
 
-        return (
-            parts,
+        return _Lines(
+            cookie,
+            coded,
             claims,
-            cookie._replace(number=count, has_credentials=has_credentials),
+            has_credentials or cookie.has_credentials,
+            declared,
+            is_form,
         )
 
     def _kind(self, name: bytes) -> int:
@@ -269,8 +316,10 @@ class Ordinary:
             raise _Odd
         if name == b"cookie":
             kind = _COOKIE
-        elif name in _TELL_OF_BODY or name in rules.tls_fields or is_sibling(name):
+        elif name in _ODD or name in rules.tls_fields or is_sibling(name):
             kind = _TELLING
+        elif name in _TELL_OF_BODY:
+            kind = _TELL_OF_BODY[name]
         elif name in CREDENTIALS or rules.redactor.classify(name):
             kind = _TELLING if name in self._forwarding else _SECRET
         elif name in self._forwarding:
@@ -376,58 +425,63 @@ class Ordinary:
 
     # --- the query
 
-    def _query(self, query: bytes, taken: frozenset[bytes]) -> _Part:
-        """Return the coded params of a query, of which all names are new."""
+    def _query(self, source: bytes, query: bytes, taken: frozenset[bytes]) -> _Part:
+        """Return the coded params of a query or a form, of which all names are new."""
         if _BLAND.fullmatch(query) is None:
-            return self._query_by_piece(query, taken)
-        names = _NAME_OF.findall(query)
+            return self._query_by_piece(source, query, taken)
+        names = frozenset(_NAME_OF.findall(query))
         for name in names:
-            if not self._is_known(name):
+            if name not in self._names and not self._is_known(name):
                 raise _Odd
-        self._check_names(names, taken)
-        inner = query.replace(b"=", b'","').replace(b"&", b'"],["query","')
+        number = query.count(b"&") + 1
+        if len(names) != number or not taken.isdisjoint(names):
+            raise _Odd  # the same name twice
+        between = b'"],["%b","' % source
+        inner = query.replace(b"=", b'","').replace(b"&", between)
 
-        return _Part(b'["query","%b"]' % inner, len(names))
+        return _Part(b'["%b","%b"]' % (source, inner), number, names)
 
-    def _query_by_piece(self, query: bytes, taken: frozenset[bytes]) -> _Part:
+    def _query_by_piece(
+        self, source: bytes, query: bytes, taken: frozenset[bytes]
+    ) -> _Part:
         pieces = query.split(b"&")
         if len(pieces) > self._most:
             raise _Odd
-        coded = [self._piece(piece) for piece in pieces]
-        self._check_names([piece.partition(b"=")[0] for piece in pieces], taken)
+        coded = [self._piece(source, piece) for piece in pieces]
+        names = frozenset(piece.partition(b"=")[0] for piece in pieces)
+        if len(names) != len(pieces) or not taken.isdisjoint(names):
+            raise _Odd  # as above
 
-        return _Part(b",".join(coded), len(pieces))
+        return _Part(b",".join(coded), len(pieces), names)
 
-    def _check_names(self, names: list[bytes], taken: frozenset[bytes]) -> None:
-        if len(set(names)) != len(names) or not taken.isdisjoint(names):
-            raise _Odd  # the same name twice
-
-    def _piece(self, piece: bytes) -> bytes:
-        coded = self._pieces.get(piece)
+    def _piece(self, source: bytes, piece: bytes) -> bytes:
+        coded = self._pieces.get((source, piece))
         if coded is None:
-            coded = self._plain_piece(piece)
-            _remember(self._pieces, piece, coded, len(piece))
+            coded = self._plain_piece(source, piece)
+            _remember(self._pieces, (source, piece), coded, len(piece))
 
         return coded
 
-    def _plain_piece(self, piece: bytes) -> bytes:
+    def _plain_piece(self, source: bytes, piece: bytes) -> bytes:
         name, value, sent = parse_piece(piece)
         if sent is not None or value is None or not self._is_known(name):
             raise _Odd
         shown = self._rules.redactor.value(None, value, name)
         if shown is not value or len(value) > self._rules.config.spill_over:
             raise _Odd
-        coded = self._rules.encode_param(Param("query", name, value))
+        coded = self._rules.encode_param(Param(source.decode(), name, value))
         if _CODED in coded:
             raise _Odd
 
         return coded
 
     def _is_known(self, name: bytes) -> bool:
-        if name in self._names:
-            return True
+        if name not in self._names:
+            if not self._is_plain_name(name):
+                return False
+            _remember(self._names, name, name)
 
-        return self._is_plain_name(name) and _remember(self._names, name, True)
+        return True
 
     def _is_plain_name(self, name: bytes) -> bool:
         """Tell whether a name says nothing of its value, nor of any other."""
@@ -443,13 +497,16 @@ class Ordinary:
 
     # --- details
 
-    def _details_of(self, client: Client, head: RequestHead) -> tuple[Details, Details]:
+    def _details_of(
+        self, client: Client, head: RequestHead, body: int
+    ) -> tuple[Details, Details]:
         key = (
             client.via,
             head.scheme,
             head.http_version,
             head.joined,
             head.reconstructed,
+            body,
         )
         known = self._details.get(key)
         if known is None:
@@ -457,6 +514,7 @@ class Ordinary:
                 "via": client.via.encode(),
                 "scheme": self.maybe_word(head.scheme),
                 "http_version": self.maybe_word(head.http_version),
+                "request_len": body or None,
                 "joined": head.joined or None,
                 "reconstructed": head.reconstructed or None,
             }
@@ -470,7 +528,27 @@ class Ordinary:
         return known
 
 
-_TELL_OF_BODY = {b"content-length", b"content-type", b"transfer-encoding"}
+_ODD = {b"transfer-encoding", b"content-encoding"}
+_TELL_OF_BODY = {b"content-length": _LENGTH, b"content-type": _TYPE}
+_FORM = re.compile(
+    rb"application/x-www-form-urlencoded(?: *; *charset=[A-Za-z0-9-]+)?\Z"
+)
+_MOST_DIGITS = 18
+
+
+def _body_of(
+    head: RequestHead, telling: Iterable[tuple[int, tuple[bytes, bytes]]]
+) -> tuple[int, bool]:
+    """Return the length of the body, and whether it is a form."""
+    lengths = [line[1] for kind, line in telling if kind == _LENGTH]
+    types = [line[1] for kind, line in telling if kind == _TYPE]
+    if not lengths and head.method not in WITH_BODY and len(types) <= 1:
+        return 0, False  # in some versions of HTTP a POST may have one all the same
+    length, *others = lengths
+    if others or len(types) > 1 or not length.isdigit() or len(length) > _MOST_DIGITS:
+        raise _Odd
+
+    return int(length), bool(types) and _FORM.match(types[0]) is not None
 
 
 def _exact(line: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

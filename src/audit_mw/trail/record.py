@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import NamedTuple, cast
 
 from xxhash import xxh3_64_hexdigest
@@ -208,6 +209,8 @@ VALUE_COLUMNS = (
 
 _BEFORE_SEQ = COLUMNS[1:4]
 _AFTER_SEQ = COLUMNS[5:-1]
+_get_before = attrgetter(*(column.name for column in _BEFORE_SEQ))
+_get_after = attrgetter(*(column.name for column in _AFTER_SEQ))
 _PLACE_OF = {column.name: place for place, column in enumerate(_AFTER_SEQ)}
 _CHECK_LEN = 16
 _PART = 8 << 10  # bytes of a value on one line of a console: in base64, below 12 KiB
@@ -255,12 +258,16 @@ def header_line(stream: str) -> bytes:
 
 def draft_event(event: Event) -> Draft:
     """Return the line of `event` but for what only the append knows."""
-    return Draft(event.stream, _cells(event, _BEFORE_SEQ), _cells(event, _AFTER_SEQ))
+    before = _cells(_BEFORE_SEQ, _get_before(event))
+
+    return Draft(
+        event.stream, before, _cells(_AFTER_SEQ, _get_after(event)), event.instance
+    )
 
 
-def _cells(event: Event, columns: tuple[Column, ...]) -> bytes:
+def _cells(columns: tuple[Column, ...], values: tuple[object, ...]) -> bytes:
     return b"\t".join(
-        [column.encode(getattr(event, column.name)) for column in columns]
+        [column.encode(value) for column, value in zip(columns, values, strict=True)]
     )
 
 
