@@ -6,6 +6,19 @@ READY = $(VENV)/.ready
 COMPAT = $(VENV)/.compat
 # tests/compat needs more than Python: see test-compat.
 QUICK = -m "not long and not torture" --ignore=tests/compat
+# The tests wait for disks and for processes: three workers keep two cores at work.
+CORES := $(shell nproc 2>/dev/null || echo 2)
+WORKERS ?= $(shell expr $(CORES) \* 3 / 2)
+# What passed leaves no files: else gigabytes would be written to the disk.
+PYTEST = -n $(WORKERS) -q -o tmp_path_retention_policy=failed
+# The mode shows what is not closed. It would also fill and check each block of memory,
+# for half of the time in all; that finds faults of C, and we have none. Without written
+# bytecode each process of a test would compile the package again.
+MODE = PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc PYTHONDONTWRITEBYTECODE=
+# What one Python tells for all, because data, disks, kernel or servers decide it.
+ALIKE = torture entries examples console/test_servers.py console/test_processes.py \
+  edges/test_servers.py test_canary.py test_demo.py test_documents.py test_floors.py \
+  test_fuzz.py trail/test_deaths.py trail/test_instants.py upkeep/test_close.py
 
 .PHONY: demo test test-long test-compat test-load test-peers test-pythons torture nightly bench check fmt format lint types floors cover serve-fastapi serve-flask clean
 
@@ -13,10 +26,10 @@ demo: $(READY)          ## serve both examples for real, attack them, show the t
 	$(BIN)/python examples/demo.py
 
 test: $(READY)          ## all tests but the long ones
-	PYTHONDEVMODE=1 $(BIN)/pytest -n auto -q $(QUICK)
+	$(MODE) $(BIN)/pytest $(PYTEST) $(QUICK) $(TESTS)
 
 test-long: $(READY)     ## fuzzing and load at length
-	$(BIN)/pytest -n auto -q -m long --ignore=tests/compat
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST) -m long --ignore=tests/compat
 
 # What takes too long for each change: an hour or so.
 nightly: test-peers test-load torture
@@ -39,17 +52,34 @@ test-peers: $(COMPAT)
 torture: $(READY)
 	$(BIN)/python -m tests.torture.run $(TORTURE)
 
-bench: $(READY)         ## the middleware against the server's own access log
-	$(BIN)/python -m benchmarks.servers
+# BENCH="--server uvicorn --workload get" has less of it; --help says what there is.
+bench: $(READY)         ## the middleware beside its peers: benchmarks/REPORT.md
+	$(BIN)/python -m benchmarks.report $(BENCH)
 
-# Every other Python from 3.11 on that the machine has.
+# What each of these prints, and how to read it: benchmarks/MICRO.md.
+.PHONY: bench-micro bench-compare bench-scale bench-memory
+
+bench-micro: $(READY)   ## each part: instructions and time of a call
+	$(BIN)/python -m benchmarks.micro $(BENCH)
+
+bench-compare: $(READY) ## each part against a revision: BASE=main
+	$(BIN)/python -m benchmarks.compare $(or $(BASE),main) $(BENCH)
+
+bench-scale: $(READY)   ## how cost grows with workers, connections, params, the trail
+	$(BIN)/python -m benchmarks.scale --svg benchmarks/charts $(BENCH)
+
+bench-memory: $(READY)  ## memory of a worker, of a request, through a large upload
+	$(BIN)/python -m benchmarks.memory $(BENCH)
+
+# Every other Python from 3.11 on that the machine has: what may differ between them.
 test-pythons: $(READY)
 	@own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	for version in 3.11 3.12 3.13 3.14; do \
 	  [ $$version = $$own ] && continue; \
 	  python=$$(sh tests/find_python.sh $$version) || continue; \
 	  echo "--- Python $$version"; \
-	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version || exit 1; \
+	  $(MAKE) --no-print-directory test PYTHON=$$python VENV=.venv-$$version \
+	    TESTS="$(ALIKE:%=--ignore=tests/%)" || exit 1; \
 	done
 
 check: format lint types floors cover
@@ -69,7 +99,7 @@ floors: $(READY)        ## imports point down; the documents show what the code 
 
 cover: $(READY)         ## the tests, with branch coverage of the package and of themselves
 	rm -f .coverage .coverage.*
-	PYTHONDEVMODE=1 $(BIN)/coverage run -m pytest -n auto -q $(QUICK)
+	$(MODE) $(BIN)/coverage run -m pytest $(PYTEST) $(QUICK)
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

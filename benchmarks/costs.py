@@ -1,8 +1,8 @@
 # Measurements of rounds -> medians, quartiles, and the ratio that is aimed at.
 #
-# All three configurations are measured in each round, so what disturbs a machine for a
-# while disturbs all of a round: differences and ratios are taken within one, and the
-# median is over the rounds.
+# All contenders are measured in each round, so what disturbs a machine for a while
+# disturbs all of a round: differences and ratios are taken within one, and the median
+# is over the rounds.
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -11,10 +11,16 @@ __all__ = ["Measured", "Round", "Spread", "added", "of", "ratio", "spread"]
 
 
 class Measured(NamedTuple):
-    """One configuration in one round: CPU of the server in us a request, and rate."""
+    """
+    One contender in one round: CPU of the server in us a request, answers a second,
+    latencies in us, and the share of the requests that its records tell of.
+    """
 
     micros: float
     per_second: float
+    p50: float = 0
+    p99: float = 0
+    recorded: float = 0
 
 
 Round = Mapping[str, Measured]
@@ -42,26 +48,29 @@ def spread(values: Sequence[float]) -> Spread | None:
     return Spread(low, median, high)
 
 
-def added(rounds: Sequence[Round], configuration: str) -> list[float]:
-    """Return the CPU that a configuration adds to the application alone, by round."""
-    return [it[configuration].micros - it["alone"].micros for it in rounds]
+def added(rounds: Sequence[Round], name: str) -> list[float]:
+    """Return the CPU that a contender adds to the application alone, by round."""
+    both = [it for it in rounds if name in it and "alone" in it]
+
+    return [it[name].micros - it["alone"].micros for it in both]
 
 
-def ratio(rounds: Sequence[Round]) -> list[float]:
+def ratio(rounds: Sequence[Round], name: str = "middleware") -> list[float]:
     """
-    Return what the middleware adds to what the access log adds, by round.
+    Return what a contender adds to what the access log adds, by round.
 
     A round in which noise made the access log cost nothing has no ratio.
     """
-    both = zip(added(rounds, "middleware"), added(rounds, "access log"), strict=True)
+    present = [it for it in rounds if name in it and "access log" in it]
+    both = zip(added(present, name), added(present, "access log"), strict=True)
 
     return [ours / theirs for ours, theirs in both if theirs > 0]
 
 
 def of(rounds: Sequence[Round], name: str, what: Callable[[Measured], float]) -> Spread:
-    """Return the spread of one figure of one configuration."""
-    found = spread([what(it[name]) for it in rounds])
+    """Return the spread of one figure of one contender; ValueError, if it has none."""
+    found = spread([what(it[name]) for it in rounds if name in it])
     if found is None:
-        raise ValueError("no rounds")
+        raise ValueError(f"no rounds of {name}")
 
     return found

@@ -1,104 +1,145 @@
-# Load for `servers.py`: by wrk where there is one, since it costs least, else by a
-# plain client of our own.
+# Load: by wrk where there is one, since it costs least, else by a plain client of our
+# own. Either sends each request with a number of its own in the place of TAG.
 import json
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
-from benchmarks.typical import Request
+from benchmarks.typical import TAG, Request
 
-__all__ = ["generator", "load"]
+__all__ = ["Load", "generator", "load", "loaded", "told"]
 
 CONNECTIONS = 8
+_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000}
 
 
-def generator() -> str:
-    """Return the name of what makes the load."""
-    return "wrk" if shutil.which("wrk") else "own client"
+class Load(NamedTuple):
+    """What came of it: the number of answers, and latencies in microseconds."""
+
+    answers: int
+    p50: float
+    p99: float
+
+
+def generator(seconds: float = 1) -> str:
+    """Return the name of what makes the load of so many seconds."""
+    # wrk counts in whole ones.
+    return "wrk" if shutil.which("wrk") and seconds >= 1 else "own client"
 
 
 def load(
-    port: int, request: Request, seconds: int, connections: int = CONNECTIONS
+    port: int, request: Request, seconds: float, connections: int = CONNECTIONS
 ) -> int:
     """Ask for so many seconds; return the number of answers, all of them 200."""
-    ask = _wrk if shutil.which("wrk") else _own
+    return loaded(port, request, seconds, connections).answers
+
+
+def loaded(
+    port: int, request: Request, seconds: float, connections: int = CONNECTIONS
+) -> Load:
+    """Ask for so many seconds; RuntimeError, if an answer is not 200 or is missing."""
+    ask = _wrk if generator(seconds) == "wrk" else _own
 
     return ask(port, request, seconds, connections)
 
 
-def _wrk(port: int, request: Request, seconds: int, connections: int) -> int:
+def _first() -> int:
+    # A run sends other numbers than the one before it: a value that was sent in the
+    # warm-up is none that was never seen.
+    return time.time_ns() // 1_000_000 % (1 << 26) * 32
+
+
+# --- wrk
+
+
+def _wrk(port: int, request: Request, seconds: float, connections: int) -> Load:
     with tempfile.TemporaryDirectory() as directory:
         script = Path(directory, "request.lua")
         script.write_text(_lua(request))
-        url = f"http://127.0.0.1:{port}{request.target}"
-        command = f"wrk -t1 -c{connections} -d{seconds}s"
-        command += f" --timeout 60s -s {script} {url}"
+        command = f"wrk -t1 -c{connections} -d{round(seconds)}s --latency"
+        command += f" --timeout 60s -s {script} http://127.0.0.1:{port}/"
         ran = subprocess.run(
             command.split(), capture_output=True, text=True, check=True
         )
     if "Non-2xx" in ran.stdout or "Socket errors" in ran.stdout:
         raise RuntimeError(f"not all was answered:\n{ran.stdout}")
 
-    return answered(ran.stdout)
+    return told(ran.stdout)
 
 
-def answered(said: str) -> int:
-    """Return the number of requests that wrk says it made."""
+def told(said: str) -> Load:
+    """Return what wrk says; RuntimeError, if it tells no number of requests."""
     found = re.search(r"(\d+) requests in", said)
     if found is None:
         raise RuntimeError(f"wrk tells no number of requests:\n{said}")
 
-    return int(found[1])
+    return Load(int(found[1]), _percentile(said, 50), _percentile(said, 99))
+
+
+def _percentile(said: str, percent: int) -> float:
+    found = re.search(rf"^ +{percent}% +([\d.]+)(us|ms|s|m)$", said, re.MULTILINE)
+
+    return float(found[1]) * _UNITS[found[2]] if found else 0
 
 
 def _lua(request: Request) -> str:
     # A string of JSON in printable ASCII is one of Lua as well.
-    lines = [f"wrk.method = {json.dumps(request.method)}"]
-    if request.body:
-        lines.append(f"wrk.body = {json.dumps(request.body)}")
-    lines += [
-        f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}"
-        for name, value in request.fields.items()
-    ]
+    pieces = ", ".join(json.dumps(piece) for piece in request.text.split(TAG))
 
-    return "\n".join(lines)
+    return (
+        f"local pieces, number = {{{pieces}}}, {_first()}\n"
+        "request = function()\n"
+        "  number = number + 1\n"
+        '  return table.concat(pieces, string.format("%08x", number))\n'
+        "end\n"
+    )
 
 
-def _own(port: int, request: Request, seconds: int, connections: int) -> int:
+# --- a client of our own
+
+
+def _own(port: int, request: Request, seconds: float, connections: int) -> Load:
     until = time.monotonic() + seconds
-    counts = [0] * connections
+    took: list[list[float]] = [[] for _ in range(connections)]
     threads = [
-        threading.Thread(target=_ask, args=(port, request.wire, until, counts, at))
-        for at in range(connections)
+        threading.Thread(target=_ask, args=(port, request, until, number, each))
+        for number, each in enumerate(took, _first())
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if 0 in counts:
-        raise RuntimeError(f"not all was answered: {counts}")
+    if [] in took:
+        raise RuntimeError(f"not all was answered: {[len(each) for each in took]}")
+    all_of_them = [micros for each in took for micros in each]
+    cuts = statistics.quantiles(all_of_them, n=100, method="inclusive")
 
-    return sum(counts)
+    return Load(len(all_of_them), cuts[49], cuts[98])
 
 
-def _ask(port: int, wire: bytes, until: float, counts: list[int], at: int) -> None:
+def _ask(
+    port: int, request: Request, until: float, number: int, took: list[float]
+) -> None:
     # Answers are short: each comes in one piece, or in head and body.
     plug: socket.socket | None = None
-    while time.monotonic() < until:
+    while (start := time.monotonic()) < until:
         if plug is None:  # gunicorn's sync worker closes after each answer
             plug = socket.create_connection(("127.0.0.1", port), 10)
-        plug.sendall(wire)
+        number += CONNECTIONS  # each connection has numbers of its own
+        plug.sendall(request.wire(number))
         answer = b""
         while not answer.endswith(b"}"):
             answer += plug.recv(65536)
         if not answer.startswith(b"HTTP/1.1 200"):
             raise RuntimeError(f"not 200: {answer!r}")
-        counts[at] += 1
+        took.append((time.monotonic() - start) * 1_000_000)
         if b"connection: close" in answer.lower():
             plug.close()
             plug = None

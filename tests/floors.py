@@ -91,7 +91,9 @@ FLOORS = (
     ),
 )
 # Clock, ids and bytes are arguments here.
-SANS_IO = "exchange policy wire event trail.encoding trail.record trail.params trail.sheet"
+SANS_IO = (
+    "exchange policy wire event trail.encoding trail.record trail.params trail.sheet"
+)
 IO = "os io socket asyncio threading time datetime random logging".split()
 HIDING = "importlib imp pkgutil runpy".split()  # what is imported cannot be read
 

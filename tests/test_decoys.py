@@ -30,7 +30,7 @@ def test_what_follows_is_kept(
     request_: Request, interface: str, tmp_path: Path
 ) -> None:
     """The parameter behind it is on record as it was sent."""
-    DRIVERS[interface](request_, tmp_path)
+    DRIVERS[interface]([request_], tmp_path)
     (event,) = read_trail(tmp_path)
     source = "cookie" if request_.fields else "query"
 

@@ -30,7 +30,7 @@ def sha256(value: bytes) -> str:
 
 def record(trail: Path, request: Request, **options: object) -> Event:
     """Send one request, and return its event."""
-    drive_asgi(request, trail, **options)
+    drive_asgi([request], trail, **options)
     (event,) = read_trail(trail)
 
     return event
@@ -230,7 +230,7 @@ def test_opaque_body(tmp_path: Path, body: bytes, value: Opaque) -> None:
 def test_unread(tmp_path: Path) -> None:
     """A body that the application never read is named with its declared length."""
     request = Request(type="http", fields=((b"content-length", b"60"),))
-    drive_asgi(request, tmp_path)
+    drive_asgi([request], tmp_path)
     (event,) = read_trail(tmp_path)
 
     # The driver's application reads an empty body to its end, so nothing is unread.

@@ -19,7 +19,6 @@ from audit_mw.asgi_wait import answered
 from audit_mw.auditor import Auditor, Receipt, Recorder
 from audit_mw.current import Current, enter, leave
 from audit_mw.errors import AuditUnavailable
-from audit_mw.event import RequestHead
 
 __all__ = ["ASGIApp", "AsgiAuditMiddleware"]
 
@@ -62,7 +61,9 @@ class AsgiAuditMiddleware:
 
         return await watched(scope, receive, send)
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> Any:
+    async def _http(  # noqa: C901 - a further call for each message has its price
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> Any:
         try:
             recorder = self._begin(scope, receive)
             if recorder is not None and recorder.opening:
@@ -181,7 +182,9 @@ class AsgiAuditMiddleware:
         except Exception as error:
             caught = recorder.refused
             recorder.failed(error)
-            await _end(recorder, refuse)
+            recorder.end()
+            if recorder.refused is not None:
+                await refuse()
             if recorder.refused is not caught:
                 raise recorder.refused from error  # type: ignore[misc] # it is set
             raise
@@ -191,8 +194,9 @@ class AsgiAuditMiddleware:
             recorder.end()
             raise
         else:
-            await _end(recorder, refuse)
+            recorder.end()
             if recorder.refused is not None:
+                await refuse()
                 # Be it now or before: the application may have caught it and gone on.
                 raise recorder.refused
             return result
@@ -258,12 +262,6 @@ async def _keep(steps: Iterable[Receipt]) -> None:
             receipt.check()
             continue
         break  # the head is on record; the end will be, or else be refused
-
-
-async def _end(recorder: Recorder, refuse: Callable[[], Awaitable[None]]) -> None:
-    recorder.end()
-    if recorder.refused is not None:
-        await refuse()
 
 
 def _readable(message: Message) -> Message:

@@ -17,18 +17,20 @@ def request_head(scope: Scope, receive: object = None) -> RequestHead:
     peer, rewritten = find_peer(scope, receive)
     raw_path = scope.get("raw_path")
 
+    # By place, since names cost as much as the rest of it.
     return RequestHead(
-        type="request" if scope["type"] == "http" else "websocket",
-        method=scope.get("method", "GET").encode("latin-1", "replace"),
-        path=_path(scope.get("path") or "", raw_path),
-        query=scope.get("query_string") or b"",
-        fields=tuple(_headers(scope) or ()),
-        scheme=scope.get("scheme"),
-        http_version=scope.get("http_version"),
-        peer=peer,
-        rewritten=rewritten,
-        reconstructed=raw_path is None,
-        tls=find_tls(scope, receive),
+        scope.get("method", "GET").encode("latin-1", "replace"),
+        _path(scope.get("path") or "", raw_path),
+        scope.get("query_string") or b"",
+        tuple(_headers(scope) or ()),
+        "request" if scope["type"] == "http" else "websocket",
+        scope.get("scheme"),
+        scope.get("http_version"),
+        peer,
+        rewritten,
+        False,  # noqa: FBT003 - it folds no lines
+        raw_path is None,
+        find_tls(scope, receive),
     )
 
 
@@ -46,6 +48,8 @@ def lasting(headers: Any) -> Any:
     # ASGI lets headers be any iterable, of any iterables of a name and a value.
     if headers is None:
         return None
+    if type(headers) in _PAIRS and set(map(type, headers)) <= _PAIRS:
+        return headers
     if not hasattr(headers, "__iter__"):
         return headers  # malformed: the server's to judge
     if isinstance(headers, (list, tuple)) and not _are_read_once(headers):
@@ -55,9 +59,7 @@ def lasting(headers: Any) -> Any:
 
 
 def _are_read_once(pairs: Iterable[Any]) -> bool:
-    kinds = set(map(type, pairs))
-
-    return not kinds <= _PAIRS and any(hasattr(kind, "__next__") for kind in kinds)
+    return any(hasattr(kind, "__next__") for kind in set(map(type, pairs)))
 
 
 _PAIRS = frozenset({list, tuple})

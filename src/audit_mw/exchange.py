@@ -48,7 +48,7 @@ _FORBIDDEN = 403
 _ABNORMAL = 1006  # RFC 6455 7.1.5: the connection was lost without a close
 _INTERNAL_ERROR = 1011  # RFC 6455 7.4.1
 _CLIENT_ERROR = 400
-_NO_COUNTS = None, None, None
+_NO_WORDS = None, None
 
 
 class Exchange:
@@ -380,7 +380,7 @@ class Exchange:
             short.session,
             None,
             None,
-            _NO_COUNTS,
+            None,
             short.params,
             short.opening,
         )
@@ -403,9 +403,12 @@ class Exchange:
         ):
             return None
         words = self._short_words()
-        if words is None or self._was_elsewhere():
+        if words is None:
             return None
-        if self._found is None and self._rules.limits.detectors:
+        session, detectors = self.session_digest, self._rules.limits.detectors
+        if session is not None and detectors and self._seen_before():
+            return None
+        if self._found is None and detectors:
             self._found = []
         is_fine = self._status is not None and self._status < _CLIENT_ERROR
         is_cut = self._gone or self._broken
@@ -414,7 +417,7 @@ class Exchange:
         return sheet.fill(
             said.outcome or outcome or resolve_outcome(self._evidence()),
             words[0],
-            self.session_digest,
+            session,
             words[1],
             self._status,
             (self._sent, said.rows, (now - self._started) // 1000),
@@ -425,6 +428,8 @@ class Exchange:
     def _short_words(self) -> tuple[bytes | None, bytes | None] | None:
         """Return user and action as they are kept, if they need no code."""
         user, action = self.said.user or self.user, self.action
+        if user is None and action is None:
+            return _NO_WORDS
         if self._ordinary is None:
             return None
         word = self._ordinary.maybe_word
@@ -494,6 +499,11 @@ class Exchange:
         )
 
     # --- what is found in it
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether there is something to tell of it."""
+        return bool(self._found)
 
     def alarms(self, now: int) -> list[Event]:
         """
@@ -567,9 +577,6 @@ class Exchange:
         claims = self._rules.limits.claims
 
         return any(name in claims for name, _ in self._whole().head.fields)
-
-    def _was_elsewhere(self) -> bool:
-        return bool(self._rules.limits.detectors and self._seen_before())
 
     def _seen_before(self) -> tuple[bytes, ...]:
         # Asked once: it is remembered then that the session is seen here.

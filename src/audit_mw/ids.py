@@ -15,6 +15,7 @@ from audit_mw.trail.forks import in_child
 __all__ = ["EventIds"]
 
 _POOL_BYTES = 4096
+_VERSION = 0x7000
 _VARIANT = 0x8000_0000_0000_0000  # RFC 9562 4.1
 _RANDOM_BITS = 0x3FFF_FFFF_FFFF_FFFF
 
@@ -48,9 +49,9 @@ class EventIds:
             if not self._pool:
                 self._pool = _random_halves()
             low = self._pool.pop()
-        high = f"{stamp >> 12:012x}"
+        high = (stamp >> 12 << 16 | _VERSION | stamp & 0xFFF).to_bytes(8).hex()
 
-        return f"{high[:8]}-{high[8:]}-7{stamp & 0xFFF:03x}-{low}", now // 1000
+        return f"{high[:8]}-{high[8:12]}-{high[12:]}-{low}", now // 1000
 
 
 def _random_halves() -> list[str]:

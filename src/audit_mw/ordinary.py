@@ -65,7 +65,8 @@ class OrdinaryHead(NamedTuple):
         session: the digest of the session id.
         path: as it is kept.
         peer: as it is kept.
-        sent: the params, coded: of query and form, then of cookies and field lines.
+        params: as they stand in the array of their column.
+        apart: of these the query's, and what stands behind a body's.
         names: of the params but those of field lines.
         number: how many params there are.
         has_credentials: whether the client sent what could let it in.
@@ -81,8 +82,9 @@ class OrdinaryHead(NamedTuple):
     method: bytes
     path: bytes
     peer: bytes | None
-    sent: tuple[bytes, ...]
-    names: frozenset[bytes]
+    params: bytes
+    apart: tuple[bytes, bytes]
+    names: tuple[frozenset[bytes], frozenset[bytes]]
     number: int
     has_credentials: bool
     body: int
@@ -90,11 +92,6 @@ class OrdinaryHead(NamedTuple):
     is_form: bool
     opening: Details
     details: Details
-
-    @property
-    def params(self) -> bytes:
-        """The params, as they stand in the array of their column."""
-        return b",".join(self.sent)
 
 
 class Sheet(Protocol):
@@ -107,7 +104,7 @@ class Sheet(Protocol):
         session: str | None,
         action: bytes | None,
         status: int | None,
-        counts: tuple[int | None, int | None, int | None],
+        counts: tuple[int, int | None, int] | None,
         params: bytes,
         details: Details,
         /,
@@ -129,6 +126,7 @@ class _Lines(NamedTuple):
     """What the field lines yield: those recorded, coded, and what else."""
 
     cookie: _Part
+    number: int
     coded: list[bytes]
     claims: list[tuple[bytes, bytes]]
     has_credentials: bool
@@ -166,8 +164,9 @@ class Ordinary:
         self._clients: dict[tuple[object, ...], Client] = {}
         self._paths: dict[tuple[bytes, bool], tuple[bytes, bool]] = {}
         self._names: dict[bytes, bytes] = {}
+        self._sets: dict[tuple[bytes, ...], frozenset[bytes]] = {}
         self._pieces: dict[tuple[bytes, bytes], bytes] = {}
-        self._words: dict[str, bytes] = {}
+        self._words: dict[str | bytes, bytes] = {}
         self._details: dict[tuple[object, ...], tuple[Details, Details]] = {}
 
     def look(self, head: RequestHead) -> OrdinaryHead | None:
@@ -181,32 +180,35 @@ class Ordinary:
         if self._is_off or head.type != "request" or head.rewritten or head.tls:
             raise _Odd
         lines = self._fields(head)
-        cookie = lines.cookie
+        cookie, query = lines.cookie, _NOTHING
         client = self._client(head.peer, lines.claims)
         path, is_link = self._path(head)
-        query = self._query(b"query", head.query, cookie.names) if head.query else None
-        if query is not None and is_link:
-            raise _Odd
-        parts = (query and query.coded, cookie.coded, *lines.coded)
+        if head.query:
+            if is_link:
+                raise _Odd
+            query = self._query(b"query", head.query, cookie.names)
+        behind = b",".join(lines.coded)
+        params = b"%b,%b" % (query.coded, behind) if query.coded else behind
+        number = query.number + cookie.number + lines.number
+        self._check(params, number)
         opening, details = self._details_of(client, head, 0)
 
-        return self._checked(
-            OrdinaryHead(
-                client,
-                cookie.session,
-                self.word(head.method.decode("ascii")),
-                path,
-                peer_text(head.peer),
-                tuple(part for part in parts if part),
-                cookie.names if query is None else cookie.names | query.names,
-                cookie.number + len(lines.coded) + (query.number if query else 0),
-                lines.has_credentials,
-                0,
-                lines.declared,
-                lines.is_form,
-                opening,
-                details,
-            )
+        return OrdinaryHead(
+            client,
+            cookie.session,
+            self._words.get(head.method) or self.word(head.method),
+            path,
+            peer_text(head.peer),
+            params,
+            (query.coded, behind),
+            (query.names, cookie.names),
+            number,
+            lines.has_credentials,
+            0,
+            lines.declared,
+            lines.is_form,
+            opening,
+            details,
         )
 
     def with_form(
@@ -216,31 +218,34 @@ class Ordinary:
         if not known.is_form or known.body or len(body) != known.declared:
             return None
         try:
-            form = self._query(b"form", body, known.names)
+            query, cookies = known.names
+            form = self._query(b"form", body, cookies)
+            if not query.isdisjoint(form.names):
+                return None
+            first, behind = known.apart
+            parts = first, form.coded, behind
+            params = b",".join([part for part in parts if part])
+            number = known.number + form.number
+            self._check(params, number)
             opening, details = self._details_of(known.client, head, len(body))
-            at = 1 if head.query else 0
-            return self._checked(
-                known._replace(
-                    sent=(*known.sent[:at], form.coded, *known.sent[at:]),
-                    number=known.number + form.number,
-                    body=len(body),
-                    opening=opening,
-                    details=details,
-                )
-            )
         except Exception:  # noqa: BLE001 - as above
             return None
 
-    def _checked(self, known: OrdinaryHead) -> OrdinaryHead:
-        length = sum(map(len, known.sent)) + len(known.sent)
-        if known.number > self._most or length > self._room:
-            raise _Odd
+        return known._replace(
+            params=params,
+            number=number,
+            body=len(body),
+            opening=opening,
+            details=details,
+        )
 
-        return known
+    def _check(self, params: bytes, number: int) -> None:
+        if number > self._most or len(params) + 1 > self._room:
+            raise _Odd
 
     # --- words of ours, or of the application
 
-    def word(self, word: str) -> bytes:
+    def word(self, word: str | bytes) -> bytes:
         """
         Return a word that needs no code.
 
@@ -258,7 +263,7 @@ class Ordinary:
         """Return the same of a word; None stays."""
         return None if word is None else self.word(word)
 
-    def _plain_word(self, word: str) -> bytes:
+    def _plain_word(self, word: str | bytes) -> bytes:
         text = octets(word)
         if self._rules.redactor.text(text) is not text or not self._is_plain(text):
             raise _Odd
@@ -298,17 +303,18 @@ class Ordinary:
                 cookie = self._marked_part(line, self._cookies)
             else:
                 raise _Odd
-        claims = [line for kind, line in telling if kind == _FORWARDING]
-        declared, is_form = _body_of(head, telling)
+        number = len(coded)
+        if cookie.coded:
+            coded.insert(0, cookie.coded)
+        if not telling and head.method not in WITH_BODY:
+            claims: list[tuple[bytes, bytes]] = []
+            declared, is_form = 0, False
+        else:
+            claims = [line for kind, line in telling if kind == _FORWARDING]
+            declared, is_form = _body_of(head, telling)
+        has_credentials = has_credentials or cookie.has_credentials
 
-        return _Lines(
-            cookie,
-            coded,
-            claims,
-            has_credentials or cookie.has_credentials,
-            declared,
-            is_form,
-        )
+        return _Lines(cookie, number, coded, claims, has_credentials, declared, is_form)
 
     def _kind(self, name: bytes) -> int:
         rules = self._rules
@@ -429,17 +435,21 @@ class Ordinary:
         """Return the coded params of a query or a form, of which all names are new."""
         if _BLAND.fullmatch(query) is None:
             return self._query_by_piece(source, query, taken)
-        names = frozenset(_NAME_OF.findall(query))
-        for name in names:
-            if name not in self._names and not self._is_known(name):
-                raise _Odd
-        number = query.count(b"&") + 1
-        if len(names) != number or not taken.isdisjoint(names):
+        found = tuple(_NAME_OF.findall(query))
+        names = self._sets.get(found) or self._set_of(found)
+        if not taken.isdisjoint(names):
             raise _Odd  # the same name twice
         between = b'"],["%b","' % source
         inner = query.replace(b"=", b'","').replace(b"&", between)
 
-        return _Part(b'["%b","%b"]' % (source, inner), number, names)
+        return _Part(b'["%b","%b"]' % (source, inner), len(names), names)
+
+    def _set_of(self, found: tuple[bytes, ...]) -> frozenset[bytes]:
+        names = frozenset(found)
+        if len(names) != len(found) or not all(map(self._is_known, names)):
+            raise _Odd
+
+        return _remember(self._sets, found, names, sum(map(len, found)))
 
     def _query_by_piece(
         self, source: bytes, query: bytes, taken: frozenset[bytes]

@@ -133,14 +133,16 @@ class Recorder:
 
     def start(self, status: int, fields: Fields, *, trailers: bool = False) -> Steps:
         """Take the start of a response."""
-        self._raise_again()
+        if self._refused is not None:
+            self._raise_again()
         is_last = self._exchange.start(status, fields, trailers=trailers)
 
         return self.commit() if is_last or self._is_pending else ()
 
     def send(self, length: int, *, more: bool, estimated: bool = False) -> Steps:
         """Take a chunk of a response, or the whole."""
-        self._raise_again()
+        if self._refused is not None:
+            self._raise_again()
         is_last = self._exchange.send(length, more=more, estimated=estimated)
 
         return self.commit() if is_last or self._is_pending else ()
@@ -168,12 +170,14 @@ class Recorder:
 
     def commit(self) -> Steps:
         """Keep the record before its last message is handed over."""
-        self._raise_again()
+        if self._refused is not None:
+            self._raise_again()
         if self.committed:
             return ()
         self._is_pending = True
         event = self._finish(DELIVERY)
-        self._alarm()
+        if self._exchange.has_findings:
+            self._alarm()
         steps = self._place.send(event)
         if steps:
             return self._committing(steps)
@@ -232,7 +236,8 @@ class Recorder:
 
     def taken(self) -> None:
         """Note that the server took the last message."""
-        self._hand_over("taken")
+        if self.committed and not self._is_sent:
+            self._hand_over("taken")
 
     def handed_over(self) -> None:
         """Note that the server has the last message; what becomes of it nobody says."""

@@ -1,4 +1,4 @@
-# What a request brought: redacted, coded and in order, as far as the application read it.
+# What a request brought: redacted, coded and in order, as far as it was read.
 #
 # Rule: a slip of ours in reading what a client sent must neither reach the application
 #       nor lose the event: the record says that it is incomplete.

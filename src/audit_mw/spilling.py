@@ -28,6 +28,7 @@ class Spilling:
         most = config.max_spill
         self.room = most if room is None else min(room, most)
         self.cut: dict[str, object] = {}
+        self.rest: RestOfParams | None = None  # while params are beyond the limits
 
     @property
     def spills(self) -> tuple[Spill, ...]:
@@ -82,11 +83,13 @@ class Spilling:
         """Return a rest, with half of the room that is left."""
         half = self.room // 2
         self.room -= half
+        self.rest = RestOfParams(half)
 
-        return RestOfParams(half)
+        return self.rest
 
     def end_rest(self, rest: "RestOfParams") -> Rest:
         """Take a rest as a spilled value; return what names it."""
+        self.rest = None
         named, held = rest.finish()
         if held is None:
             self.note_cut(named.len)
@@ -100,6 +103,9 @@ def _len(part: bytes | Hole) -> int:
     return part.len if isinstance(part, Hole) else len(part)
 
 
+_AT_ONCE = 1 << 14  # bytes that are hashed together
+
+
 class RestOfParams:
     """Params beyond the limits: counted, hashed, and held as long as there is room."""
 
@@ -107,15 +113,43 @@ class RestOfParams:
         self._room = room
         self._held: bytearray | None = bytearray()
         self._sha256 = hashlib.sha256()
+        self._parts: list[bytes] = []  # not hashed yet
+        self._size = 0  # of these
         self._len = 0
         self._count = 0
+        self._watched: list[bytes] | None = None
 
     def add(self, coded: bytes) -> None:
         """Take a param as it would have stood in the record."""
-        self._put(b"%b%b" % (b"," if self._count else b"[", coded))
-        self._count += 1
+        if self._watched is not None:
+            self._watched.append(coded)
+        self.add_joined(coded, 1)
 
-    def _put(self, part: bytes) -> None:
+    def add_joined(self, coded: bytes, count: int) -> None:
+        """Take `count` params, at least one, a comma between them."""
+        self._parts.append(coded)
+        self._count += count
+        self._size += len(coded)
+        if self._size >= _AT_ONCE:
+            self._put()
+
+    def watch(self) -> None:
+        """Note what is added from here on, until `watched`."""
+        self._watched = []
+
+    def watched(self) -> list[bytes]:
+        """Return what was added since `watch`."""
+        watched, self._watched = self._watched or [], None
+
+        return watched
+
+    def _put(self) -> None:
+        self._take(b"," if self._len else b"[")
+        self._take(b",".join(self._parts))
+        self._parts.clear()
+        self._size = 0
+
+    def _take(self, part: bytes) -> None:
         self._len += len(part)
         self._sha256.update(part)
         if self._held is not None:
@@ -125,7 +159,9 @@ class RestOfParams:
 
     def finish(self) -> tuple[Rest, bytes | None]:
         """Return what names it, and the bytes, if they were held."""
-        self._put(b"]")
+        if self._parts:
+            self._put()
+        self._take(b"]")
         held = None if self._held is None else bytes(self._held)
 
         return Rest(self._count, self._len, self._sha256.hexdigest()), held

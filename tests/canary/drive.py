@@ -1,7 +1,10 @@
-# One request, over either interface, through the real middleware into a trail.
+# Requests, over either interface, through the real middleware into a trail.
+#
+# They come one after the other, so the records are in their order.
 import asyncio
 import io
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,29 +35,33 @@ class Request:
     error: Callable[[], Exception] | None = None
 
 
-def drive_asgi(request: Request, trail: Path, **options: object) -> None:
-    """Send `request` over ASGI messages, its body in two chunks."""
+def drive_asgi(requests: Iterable[Request], trail: Path, **options: object) -> None:
+    """Send `requests` over ASGI messages, each body in two chunks."""
+    asked: list[Request] = []
 
-    async def app(_scope: object, receive: Any, send: Any) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+            return
         while (await receive()).get("more_body"):
             pass
-        if request.error is not None:
-            raise request.error()
+        if asked[-1].error is not None:
+            raise asked[-1].error()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    async def socket_app(_scope: object, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "websocket.close", "code": 1000})
-
     wrapped = AuditMiddleware(
-        app if request.type == "http" else socket_app,
-        trail=str(trail),
-        interface="asgi",
-        service="shop",
-        **options,
+        app, trail=str(trail), interface="asgi", service="shop", **options
     )
-    _run(lambda: asyncio.run(_converse(wrapped, request)))
+
+    async def send_all() -> None:
+        for request in requests:
+            asked.append(request)
+            with _failing():
+                await _converse(wrapped, request)
+
+    asyncio.run(send_all())
     wrapped._auditor.close()
 
 
@@ -87,26 +94,32 @@ async def _converse(app: Any, request: Request) -> None:
     await app(scope, receive, send)
 
 
-def drive_wsgi(request: Request, trail: Path, **options: object) -> None:
-    """Send `request` as a WSGI environ, as a server that knows the raw path does."""
+def drive_wsgi(requests: Iterable[Request], trail: Path, **options: object) -> None:
+    """Send `requests` as a WSGI environ, as a server that knows the raw path does."""
+    asked: list[Request] = []
 
     def app(environ: Environ, start_response: Callable[..., object]) -> list[bytes]:
         environ["wsgi.input"].read()
-        if request.error is not None:
-            raise request.error()
+        if asked[-1].error is not None:
+            raise asked[-1].error()
         start_response("200 OK", [])
         return [b"ok"]
 
     wrapped = AuditMiddleware(
         app, trail=str(trail), interface="wsgi", service="shop", **options
     )
-    _run(lambda: wrapped(_environ(request), lambda *_: None))
+    for request in requests:
+        asked.append(request)
+        with _failing():
+            wrapped(_environ(request), lambda *_: None)
     wrapped._auditor.close()
 
 
-def _run(serve: Callable[[], object]) -> None:
+@contextmanager
+def _failing() -> Iterator[None]:
+    # What an application raises reaches its server; what a test raises, the test.
     try:
-        serve()
+        yield
     except Exception as error:
         if isinstance(error, AssertionError):
             raise

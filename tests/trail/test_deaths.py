@@ -16,7 +16,7 @@ from audit_mw.trail.writer import JOURNALS
 needs_strace = pytest.mark.skipif(
     shutil.which("strace") is None, reason="needs Debian's strace"
 )
-CALLS = "write flock fdatasync fsync unlink pread64 ftruncate lseek close fcntl"
+CALLS = "write flock fdatasync fsync unlink pread64 ftruncate close fcntl"
 
 
 @needs_strace
@@ -33,6 +33,7 @@ def test_adopter_killed(tmp_path: Path, call: str, most: int) -> None:
         trail.mkdir()
         path = dead_journal(trail, partial(break_off, trail=trail))
         is_killed = adopt_until_killed(trail, call, number)
+        assert is_killed or number > 1  # else nobody was killed at all
         adopt_one(path)
         requests = list((trail / "request").iterdir())
 
@@ -55,6 +56,7 @@ def adopt_until_killed(trail: Path, call: str, number: int) -> bool:
     ]
     watched = [word for path in files for word in ("-P", path)]
     under = [
+        # Not with --seccomp-bpf: strace 6.1 then injects errors, but no signals.
         *("strace", "-f", "-qq", "-o", "/dev/null", *watched),
         *("-e", f"inject={call}:signal=KILL:when={number}"),
     ]

@@ -4,6 +4,8 @@
 # end: a mask that stops at a quote or a space leaks the tail of a password with one.
 #
 # Names start at a border and are read possessively, so each run is read once.
+#
+# (Longer than 250 lines, since all forms of an assignment stand beside each other.)
 import re
 from collections.abc import Callable, Iterator
 
@@ -229,14 +231,25 @@ _FINDERS = (
     _headed,
 )
 
-_VALUE = re.compile(rb"""[\s"'`\\=:>\[({]*+([^\s"'`\\&,;<>})\]]++)""")
+_VALUE = rb"""[\s"'`\\=:>\[({]%b([^\s"'`\\&,;<>})\]]%b)"""
+_WHOLE_VALUE = re.compile(_VALUE % (b"*+", b"++"))
+_SHORT_VALUE = re.compile(_VALUE % (b"{0,64}+", b"{1,256}+"))
+_ROOM = 1 << 16  # bytes of values, beside those of the text, that are given whole
 
 
 def first_values(text: bytes, classify: Classify) -> Iterator[bytes]:
-    """Yield, of each value with a secret name, what stands before the next mark."""
+    """
+    Yield, of each value with a secret name, what stands before the next mark.
+
+    A value may hold others (`password=token=x`). Where they are many, only what they
+    begin with is given: each to its end would be the square of the text.
+    """
+    room = len(text) + _ROOM
     for pattern in (_GIVEN, _TAG, _TABLE, _QUOTED, _STATED, _OPTION):
         for match in pattern.finditer(text):
             if classify(match[1]) or _of_two_words(text, match, classify):
-                value = _VALUE.match(text, match.end())
+                look = _WHOLE_VALUE if room > 0 else _SHORT_VALUE
+                value = look.match(text, match.end())
                 if value is not None:
+                    room -= value.end() - value.start()
                     yield value[1]

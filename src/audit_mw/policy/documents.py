@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from audit_mw.policy.names import PASSWORD, TOKEN, logs_in
-from audit_mw.wire.json import Member, Prefix
+from audit_mw.wire.json import Items, Member, Prefix
 
 __all__ = ["retag", "secret_variables"]
 
@@ -23,25 +23,40 @@ _ARGUMENT = re.compile(rb"(?<![\w$])(\w{1,64}+)\s{0,8}+:\s{0,8}+\$(\w{1,64}+)")
 _VARIABLE = re.compile(rb"\$(\w{1,64}+)\s{0,8}+:\s{0,8}+\[?\s{0,8}+(\w{1,64}+)")
 _VARIABLES = b"/variables/"
 
+_REMEMBERED, _REMEMBERED_BYTES = 1024, 512
+
 _METHODS = set(b"method methodname procedure function command action operation".split())
 _ARGUMENTS = (b"params", b"args", b"arguments", b"parameters")
 
 
-def retag(members: Sequence[Member[str]], classify: Classify) -> Iterator[Member[str]]:
+Piece = Member[str] | Items[str]
+
+
+def retag(
+    found: Sequence[Piece], classify: Classify, *, has_indices: bool = False
+) -> Iterator[Piece]:
     """
     Yield the members of a document, with the classes that their siblings give them.
 
     Args:
-        members: all of them, in order.
+        found: all of them, in order; plain items may come together.
         classify: gives the class of a name.
+        has_indices: a key of digits is an index, and no part of a name.
     """
+    members = [it for it in found if isinstance(it, Member)]
     variables = _secret_variables(members, classify)
     logins = _logins(members, classify)
     kinds = _secret_kinds(members)
     pairs = _Pairs(classify)
-    for member in members:
+    keys = _Keys(classify, has_indices=has_indices)
+    of_siblings = bool(variables or logins or kinds)
+    for member in _apart(found, pairs, whole=not of_siblings):
+        if isinstance(member, Items):
+            tag = member.tag or keys.class_of(member.above)
+            yield member if tag is member.tag else member._replace(tag=tag)
+            continue
         of_pair = pairs.class_of(member)
-        tag = member.tag or of_pair or _of_keys(member.name, classify)
+        tag = member.tag or of_pair or keys.class_of(member.name)
         if tag is None and variables and _VARIABLES in member.name:
             tag = variables.get(member.name.partition(_VARIABLES)[2].partition(b"/")[0])
         if tag is None and logins and (item := _ITEM.match(member.name)):
@@ -78,15 +93,56 @@ def _secret_kinds(
     }
 
 
-def _of_keys(pointer: bytes, classify: Classify) -> str | None:
-    # {"api": {"key": x}}: two keys that are one name.
-    keys = pointer.split(b"/")
-    for above, key in pairwise(keys[1:]):
-        cls = None if key.isdigit() else classify(b"%s.%s" % (above, key))
-        if cls is not None:
+def _apart(found: Iterable[Piece], pairs: "_Pairs", *, whole: bool) -> Iterator[Piece]:
+    # Plain items say nothing of each other: they stay together where nothing before
+    # them says anything of them, either.
+    for piece in found:
+        if isinstance(piece, Member) or (whole and pairs.passes(piece)):
+            yield piece
+        else:
+            yield from piece.members()
+
+
+class _Keys:
+    """
+    Two keys that are one name: {"api": {"key": x}}.
+
+    A pointer says what the one above it says, and then what its last two keys do. Of
+    those above some are remembered, since siblings come one after the other.
+    """
+
+    def __init__(self, classify: Classify, *, has_indices: bool) -> None:
+        self._classify = classify
+        self._has_indices = has_indices
+        self._above: dict[bytes, str | None] = {b"": None}
+
+    def class_of(self, pointer: bytes) -> str | None:
+        above, _, key = pointer.rpartition(b"/")
+        try:
+            cls = self._above[above]
+        except KeyError:
+            cls = self._of_above(above)
+        if cls is not None or not above:
             return cls
 
-    return None
+        return self._of_two(above.rpartition(b"/")[2], key)
+
+    def _of_two(self, first: bytes, key: bytes) -> str | None:
+        if key.isdigit() or (self._has_indices and first.isdigit()):
+            return None
+
+        return self._classify(b"%s.%s" % (first, key))
+
+    def _of_above(self, above: bytes) -> str | None:
+        cls = None
+        for first, key in pairwise(above.split(b"/")[1:]):
+            cls = cls or self._of_two(first, key)
+        if len(above) <= _REMEMBERED_BYTES:
+            if len(self._above) >= _REMEMBERED:
+                self._above.clear()
+            self._above[above] = cls
+
+        return cls
 
 
 class _Pairs:
@@ -99,13 +155,13 @@ class _Pairs:
         self._cls: str | None = None
 
     def class_of(self, member: Member[str]) -> str | None:
-        item = _ITEM.match(member.name)
         if self._cls is not None and not self._follows(member):
             self._cls = None
         found = self._cls
-        if item and member.is_string and _NAME.fullmatch(member.value):
+        if found is None and member.is_string and _NAME.fullmatch(member.value):
             cls = self._classify(member.value)
-            if found is None and cls is not None:
+            item = None if cls is None else _ITEM.match(member.name)
+            if item:
                 self._prefix, self._array, self._cls = (
                     member.prefix,
                     item[1] + b"/",
@@ -113,6 +169,16 @@ class _Pairs:
                 )
 
         return found
+
+    def passes(self, items: Items[str]) -> bool:
+        """Tell whether nothing says what these items are."""
+        if self._cls is not None:
+            name = items.above + b"/"
+            if items.prefix is self._prefix and name.startswith(self._array):
+                return False
+            self._cls = None
+
+        return True
 
     def _follows(self, member: Member[str]) -> bool:
         return member.prefix is self._prefix and member.name.startswith(self._array)

@@ -5,10 +5,9 @@
 # keep what it found. Nothing is decompressed: a few bytes can become gigabytes.
 import html
 import re
-from base64 import b64decode
 from binascii import Error as BadBase64
+from binascii import a2b_base64
 from collections.abc import Iterator
-from contextlib import suppress
 
 from audit_mw.policy.shapes import LONG_RUN
 from audit_mw.wire.json import unescape
@@ -79,7 +78,8 @@ def decoded_runs(text: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
         run = match[0].translate(_TO_STANDARD)
         # What stands before it may be of the same alphabet: so at each alignment.
         for start in range(4):
-            for said in _from_base64(run[start:]):
+            said = _from_base64(run[start:])
+            if said:
                 yield match.span(), said
     for match in _HEX.finditer(text):
         for start in range(2):
@@ -89,12 +89,14 @@ def decoded_runs(text: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
                 yield match.span(), said
 
 
-def _from_base64(run: bytes) -> Iterator[bytes]:
+def _from_base64(run: bytes) -> bytes:
     whole = len(run) - (len(run) % 4 == 1)
-    with suppress(BadBase64):
-        decoded = b64decode(run[:whole] + b"=" * (-whole % 4))
-        if decoded and is_text(decoded):
-            yield decoded
+    try:
+        decoded = a2b_base64(run[:whole] + b"=" * (-whole % 4))
+    except BadBase64:
+        return b""
+
+    return decoded if is_text(decoded) else b""
 
 
 def is_text(body: bytes) -> bool:

@@ -100,7 +100,8 @@ class Paths:
         look: _Look = self.in_path
         for mark in (*_PARTS.finditer(url), None):
             piece = url[start : mark.start() if mark else len(url)]
-            yield from _moved(look(piece), start)
+            if piece:
+                yield from _moved(look(piece), start)
             if mark is not None:
                 start = mark.end()
                 look = self.in_path if _PATH.match(url, start) else in_pair
@@ -154,8 +155,9 @@ class Paths:
                 start = host.end()
         announced: _Announced | None = None
         for at, segment in _segments(path, start):
-            yield from _moved(self._in_segment(segment, announced), at)
-            announced = self._next(segment, announced)
+            if segment:  # a megabyte of slashes has a million that are empty
+                yield from _moved(self._in_segment(segment, announced), at)
+                announced = self._next(segment, announced)
 
     def _next(self, segment: bytes, announced: _Announced | None) -> _Announced | None:
         name, equals, _ = segment.partition(b";")[0].partition(b"=")
@@ -216,7 +218,7 @@ class Paths:
         for piece in segment.split(b";"):
             if at == 0 and announced and self._is_secret(piece, announced):
                 yield Span(0, len(piece), announced.cls)
-            else:
+            elif piece:
                 yield from _moved(self._in_piece(piece), at)
             at += len(piece) + 1
 

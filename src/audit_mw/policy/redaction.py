@@ -35,7 +35,12 @@ from audit_mw.policy.names import (
 )
 from audit_mw.policy.paths import Paths
 from audit_mw.policy.remembered import NOTHING, Known
-from audit_mw.policy.shapes import Span, compile_shapes, find_shapes
+from audit_mw.policy.shapes import (
+    Span,
+    compile_shapes,
+    find_shapes,
+    is_bare_word,
+)
 from audit_mw.wire.query import decode_percent
 
 __all__ = ["Redactor"]
@@ -54,7 +59,8 @@ class Redactor:
         self.classify = Classifier(config.secret_names, config.not_secret)
         self._shapes = compile_shapes(config.secret_patterns)
         self._paths = Paths(self.classify, self._find)
-        self._clean, self._clean_paths, self._clean_urls = Clean(), Clean(), Clean()
+        self._clean, self._clean_names = Clean(), Clean()
+        self._clean_paths, self._clean_urls = Clean(), Clean()
         self._keyring = keyring
 
     # --- what stands in the place of a secret
@@ -183,13 +189,14 @@ class Redactor:
             yield from first_values(text, self.classify)
 
     def _find(self, text: bytes, *, paths: bool = True) -> list[Span]:
-        if text in self._clean.texts or self._is_bland(text):
+        clean = self._clean if paths else self._clean_names
+        if text in clean.texts or self._is_bland(text):
             return []
         spans = self._spans(text, paths=paths)
         if self._hides(text, spans):
             return [Span(0, len(text), OPAQUE)]
-        if paths and not spans:
-            self._clean.add(text)
+        if not spans:
+            clean.add(text)
 
         return spans
 
@@ -213,6 +220,8 @@ class Redactor:
         )
 
     def _spans(self, text: bytes, *, paths: bool = True) -> list[Span]:
+        if not self._shapes and is_bare_word(text):
+            return []  # nor has it what gives a value, or a path
         found = find_assignment(text, self.classify)
         spans = [Span(found[0], len(text), found[1])] if found else []
         spans += find_shapes(text, self._shapes)

@@ -11,7 +11,14 @@ from typing import NamedTuple
 from audit_mw.policy.cards import find_cards
 from audit_mw.policy.names import CARD, PASSWORD, SECRET, TOKEN
 
-__all__ = ["LONG_RUN", "Shape", "Span", "compile_shapes", "find_shapes"]
+__all__ = [
+    "LONG_RUN",
+    "Shape",
+    "Span",
+    "compile_shapes",
+    "find_shapes",
+    "is_bare_word",
+]
 
 
 class Shape(NamedTuple):
@@ -203,6 +210,16 @@ _SHAPES = (
     *_OF_PREFIXES,
 )
 _SHORT = tuple(shape for shape in _SHAPES if shape not in _OF_PREFIXES)
+
+
+# Of a word that has no more than this no shape is left but those that begin with a
+# prefix, Stripe's, and cards, of 13 digits at least.
+_BARE = re.compile(rb"(?!.*secret_)(?!(?:[^0-9]*+[0-9]){13})[A-Za-z0-9_-]{1,22}")
+
+
+def is_bare_word(text: bytes) -> bool:
+    """Tell whether a text is a short word in which no shape built in can stand."""
+    return _BARE.fullmatch(text) is not None and _HAS_PREFIX.search(text) is None
 
 
 def compile_shapes(patterns: tuple[str, ...]) -> tuple[Shape, ...]:

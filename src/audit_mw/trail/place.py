@@ -92,8 +92,10 @@ class Place:
 
     def _keep(self, state: int, event: Event | Draft) -> Iterable[Receipt]:
         self._take(event)
+        if self._put(state):
+            return ()
 
-        return () if self._put(state) else self._make_room(state)
+        return self._make_room(state)
 
     def _make_room(self, state: int) -> Iterator[Receipt]:
         draft = self._draft
@@ -110,15 +112,17 @@ class Place:
         # Its instance may have ended while it ran, or before it came: with the numbers
         # of one in the journal of another, the same would be given twice.
         instance = self._keeper.instance
-        if isinstance(event, Draft):
-            stays = event.instance == instance
-            draft = event if stays else change_instance(event, instance)
-            self._spills = ()
+        spills: tuple[Spill, ...] = ()
+        if isinstance(event, Event):
+            if event.instance != instance:
+                event = replace(event, instance=instance)
+            spills = event.spills
+            draft = draft_event(event)
+        elif event.instance == instance:
+            draft = event
         else:
-            stays = event.instance == instance
-            draft = draft_event(event if stays else replace(event, instance=instance))
-            self._spills = event.spills
-        self._draft = draft
+            draft = change_instance(event, instance)
+        self._draft, self._spills = draft, spills
 
         return draft
 

@@ -71,7 +71,8 @@ class Pool:
 
     def begin(self) -> Slot | None:
         """Return a slot for a request that begins; None if only the reserve is left."""
-        if self.is_low:
+        small, large = self._half
+        if (len(self._small) < small or len(self._large) < large) and self.is_low:
             self._grow_ahead()
         if len(self._small) <= self._reserve:
             self.grow()

@@ -15,6 +15,7 @@ from audit_mw.trail.record import encode_record_details
 __all__ = ["Sheet"]
 
 _STREAM = "request"
+_NO_NUMBERS = b"-\t-\t-"
 
 
 class Sheet:
@@ -44,14 +45,14 @@ class Sheet:
         self._instance = columns[1]
         self._request = b"%s\t%s" % (encode_column(method), encode_column(path))
 
-    def fill(  # noqa: PLR0913 - the columns that a head does not settle
+    def fill(  # noqa: PLR0913, PLR0917 - the columns that a head does not settle
         self,
         outcome: str,
         user: bytes | None,
         session: str | None,
         action: bytes | None,
         status: int | None,
-        counts: tuple[int | None, int | None, int | None],
+        counts: tuple[int, int | None, int] | None,
         params: bytes,
         details: Details,
     ) -> Draft:
@@ -60,24 +61,27 @@ class Sheet:
 
         Args:
             outcome, user, session, action, status: columns.
-            counts: sent, rows and micros.
+            counts: sent, rows and micros; None where nothing is sent yet.
             params: as they stand in the array of their column.
             details: shared by many records.
         """
-        sent, rows, micros = counts
-        after = b"request\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t[%s]\t%s\t-\t-" % (
+        numbers = _NO_NUMBERS
+        if counts is not None:
+            sent, rows, micros = counts
+            rows_cell = b"-" if rows is None else encode_number(rows)
+            numbers = b"%d\t%s\t%d" % (sent, rows_cell, micros)
+        coded = details.coded
+        after = b"request\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t[%s]\t%s\t-\t-" % (
             outcome.encode(),
             self._common,
             b"-" if user is None else encode_column(user),
             b"-" if session is None else session.encode(),
             self._request,
             b"-" if action is None else encode_column(action),
-            encode_number(status),
-            encode_number(sent),
-            encode_number(rows),
-            encode_number(micros),
+            b"-" if status is None else b"%d" % status,
+            numbers,
             params,
-            encode_record_details(details),
+            encode_record_details(details) if coded is None else coded,
         )
 
         return Draft(_STREAM, self._before, after, self._instance)

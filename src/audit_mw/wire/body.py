@@ -11,15 +11,17 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
 from audit_mw.wire.head import MediaType, Pair, field_values, parse_media_type
-from audit_mw.wire.json import Member, flatten
+from audit_mw.wire.json import Items, Member, flatten
 from audit_mw.wire.multipart import FieldPart, FilePart, Holder, MultipartParser, Tail
-from audit_mw.wire.query import FormParser, Long
+from audit_mw.wire.query import FormParser, Long, Pieces
 
 __all__ = ["BodyParser", "LongPair", "Piece", "compile_body_parser", "media_types"]
 
 Tag = TypeVar("Tag")
 LongPair = tuple[bytes | Long, Long | None]
-Piece = Pair | LongPair | Member[Tag] | FieldPart | FilePart | Tail
+Piece = (
+    Pair | LongPair | Pieces | Member[Tag] | Items[Tag] | FieldPart | FilePart | Tail
+)
 Fields = Iterable[tuple[bytes, bytes]]
 
 
@@ -53,7 +55,7 @@ class _DocumentParser(Generic[Tag]):
     def finish(self) -> Iterator[Piece[Tag]]:
         body = self._holder.finish()
         if body.held and (self._is_json or body.held.lstrip()[:1] in (b"{", b"[")):
-            members, tail = flatten(body.held, self._classify)
+            members, tail = flatten(body.held, self._classify, in_runs=True)
             if self._is_json or not tail:
                 yield from members
                 # A document of which nothing was understood may be another thing,
@@ -90,7 +92,7 @@ def compile_body_parser(
         return _DocumentParser(limit, classify, is_json=True)
 
     def form(_media_type: MediaType) -> BodyParser[Tag]:
-        return FormParser(limit)
+        return FormParser(limit, in_runs=True)
 
     def multipart(media_type: MediaType) -> BodyParser[Tag]:
         boundary = media_type.parameters.get(b"boundary")

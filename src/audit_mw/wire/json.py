@@ -19,11 +19,11 @@
 import hashlib
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from json import detect_encoding
 from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["Flat", "Member", "Prefix", "flatten", "unescape"]
+__all__ = ["Flat", "Items", "Member", "Prefix", "flatten", "unescape"]
 
 Tag = TypeVar("Tag")
 
@@ -39,6 +39,16 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _END = re.compile(_SPACE + rb"\Z")
+
+# Plain items, each with the comma behind it: a match that fails has looked at fifteen.
+# (What stands behind the last comma is no part of it. Were that looked at, too, a run
+# that ends badly would be read again from each of its items.)
+_ITEM = (
+    rb"(?:-?(?:0|[1-9][0-9]{0,10}+)|true|false|null|\[\]|\{\}"
+    rb'|"[A-Za-z0-9]?")'
+)
+_ITEMS = re.compile(rb"(?:" + _SPACE + _ITEM + _SPACE + rb",){16,4096}+")
+_BLANKS = b" \t\n\r"
 
 # Keys of an object that names a thing by value: {"name": "password", "value": "x"}.
 _NAMING = set(
@@ -99,6 +109,30 @@ class Member(NamedTuple, Generic[Tag]):
     tag: Tag | None
 
 
+class Items(NamedTuple, Generic[Tag]):
+    """
+    Many plain items of one array in a row, not taken apart.
+
+    `above` is the name of the array, `first` the index of the first item, and `texts`
+    the items as sent, a comma between them: whole numbers, literals, empty containers,
+    and strings of a letter at most.
+    """
+
+    prefix: Prefix | None
+    above: bytes
+    first: int
+    texts: bytes
+    tag: Tag | None
+
+    def members(self, start: int = 0) -> Iterator[Member[Tag]]:
+        """Yield each item, from `start` on, as a member."""
+        prefix, above, first, texts, tag = self
+        for index, text in enumerate(texts.split(b",")[start:], first + start):
+            is_string = text[:1] == b'"'
+            value = text[1:-1] if is_string else text
+            yield Member(prefix, b"%b/%d" % (above, index), value, is_string, tag)
+
+
 class Flat(NamedTuple, Generic[Tag]):
     """
     The members, and the bytes behind the last good one (0: all was good).
@@ -106,20 +140,26 @@ class Flat(NamedTuple, Generic[Tag]):
     An end that is missing counts as a byte.
     """
 
-    members: list[Member[Tag]]
+    members: list[Member[Tag] | Items[Tag]]
     tail: int
 
 
-def flatten(document: bytes, classify: Callable[[bytes], Tag | None]) -> Flat[Tag]:
+def flatten(
+    document: bytes,
+    classify: Callable[[bytes], Tag | None],
+    *,
+    in_runs: bool = False,
+) -> Flat[Tag]:
     """
     Return the members of `document`.
 
     Args:
         document: the whole text, in UTF-8, UTF-16 or UTF-32.
         classify: is asked for the tag of each key and of naming values.
+        in_runs: many plain items in a row may be given together, as `Items`.
     """
     text, encoding, undecoded = _narrow(document)
-    flattener = _Flattener(text, classify)
+    flattener = _Flattener(text, classify, in_runs=in_runs)
     good = flattener.run() and not undecoded
     rest = text[flattener.kept :]
     if encoding in _WIDE:
@@ -172,14 +212,19 @@ class _Frame(Generic[Tag]):
 
 class _Flattener(Generic[Tag]):
     def __init__(
-        self, document: bytes, classify: Callable[[bytes], Tag | None]
+        self,
+        document: bytes,
+        classify: Callable[[bytes], Tag | None],
+        *,
+        in_runs: bool,
     ) -> None:
+        self._in_runs = in_runs
         self._document = document
         self._classify = classify
         self._frames: list[_Frame[Tag]] = []
         self._at = 0
         self._named: list[tuple[_Span, Tag]] = []
-        self.members: list[Member[Tag]] = []
+        self.members: list[Member[Tag] | Items[Tag]] = []
         self.kept = 0  # the end of what is told by the members
 
     def run(self) -> bool:
@@ -210,10 +255,27 @@ class _Flattener(Generic[Tag]):
             return True
         if frame.index and not self._mark(b","):
             return False
+        if self._in_runs and len(self._frames) < _DEPTH and self._run(frame):
+            return True
         name = b"%s/%d" % (frame.name, frame.index)
         frame.index += 1
 
         return self._value(frame.prefix, name, None, frame.tag, repeated=False)
+
+    def _run(self, frame: _Frame[Tag]) -> bool:
+        match = _ITEMS.match(self._document, self._at)
+        if match is None:
+            return False
+        sent = match[0][:-1]
+        texts = sent.translate(None, _BLANKS)
+        self.members.append(
+            Items(frame.prefix, frame.name, frame.index, texts, frame.tag)
+        )
+        frame.index += texts.count(b",") + 1
+        self._at = match.start() + len(sent)
+        self.kept = match.start() + len(sent.rstrip(_BLANKS))
+
+        return True
 
     def _member(self, frame: _Frame[Tag], keys: set[bytes]) -> bool:
         if self._mark(b"}"):

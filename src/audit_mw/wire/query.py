@@ -20,9 +20,11 @@ from audit_mw.wire.head import Pair
 __all__ = [
     "FormParser",
     "Long",
+    "Pieces",
     "decode_percent",
     "encode_path",
     "encode_plain",
+    "parse_piece",
     "parse_query",
 ]
 
@@ -42,6 +44,7 @@ _CODES = tuple(
 
 _EMPTY = Pair(b"", None)  # what stands between two "&", however many there are
 _SLICE = 1 << 16  # the pieces of a longer chunk are not made all at once
+_RUN = 1 << 12  # bytes from which on pieces go together
 
 
 def parse_query(query: bytes) -> Iterator[Pair]:
@@ -122,6 +125,12 @@ class Long(NamedTuple):
     sha256: str
 
 
+class Pieces(NamedTuple):
+    """Whole pieces of a form, with the `&` between them, not taken apart yet."""
+
+    text: bytes
+
+
 class FormParser:
     """
     A urlencoded form as it streams by.
@@ -129,25 +138,38 @@ class FormParser:
     Args:
         limit: bytes of one piece that are held; of a longer one only the length
             and the digest of the decoded value are known in the end.
+        in_runs: many pieces in a row may be given together, as `Pieces`.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, in_runs: bool = False) -> None:
         self._limit = limit
+        # No piece within a slice is longer than the limit, then.
+        self._in_runs = in_runs and limit >= _SLICE
         self._held = bytearray()
         self._long: _LongPiece | None = None
         self._fed = False
 
-    def feed(self, chunk: bytes) -> Iterator[Pair | tuple[bytes | Long, Long | None]]:
+    def feed(self, chunk: bytes) -> "Iterator[FormPiece | Pieces]":
         """Yield what `chunk` completes: pairs, or (name, value) of a long piece."""
         self._fed = self._fed or bool(chunk)
         for start in range(0, len(chunk), _SLICE):
-            first, *others = chunk[start : start + _SLICE].split(b"&")
-            self._hold(first)
-            for piece in others:
+            part = chunk[start : start + _SLICE]
+            first, last = part.find(b"&"), part.rfind(b"&")
+            if self._in_runs and last - first > _RUN:
+                yield from self._split(part[:first])
                 yield self._complete()
-                self._hold(piece)
+                yield Pieces(part[first + 1 : last])
+                part = part[last + 1 :]
+            yield from self._split(part)
 
-    def finish(self) -> Iterator[Pair | tuple[bytes | Long, Long | None]]:
+    def _split(self, part: bytes) -> "Iterator[FormPiece]":
+        first, *others = part.split(b"&")
+        self._hold(first)
+        for piece in others:
+            yield self._complete()
+            self._hold(piece)
+
+    def finish(self) -> "Iterator[FormPiece]":
         """Yield the last piece; a form of no bytes has none."""
         if self._fed:
             yield self._complete()
@@ -164,7 +186,7 @@ class FormParser:
             self._long.feed(part)
             self._held.clear()
 
-    def _complete(self) -> Pair | tuple[bytes | Long, Long | None]:
+    def _complete(self) -> "FormPiece":
         if self._long is not None:
             pair = self._long.finish()
             self._long = None
@@ -173,6 +195,9 @@ class FormParser:
         self._held.clear()
 
         return parse_piece(piece)
+
+
+FormPiece = Pair | tuple[bytes | Long, Long | None]
 
 
 class _LongPiece:

@@ -1,0 +1,67 @@
+# No request costs more than what it weighs: twice the input takes twice the work.
+#
+# Work is counted, not timed: calls and returns of Python and C functions in the thread
+# that serves. What a pattern does within one call is not seen by that; so a long test
+# has the processor's time of each request, at a size and at four times that. A square
+# takes sixteen times as long and what is linear four: the bound stands between them, and
+# must be passed in one of several tries. Patterns are looked at as they are used, for
+# most are anchored at a place or a border, which alone makes them linear.
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from benchmarks.hostile import audited, serve
+from benchmarks.hostile_requests import HOSTILE
+from tests.driving import calls
+
+SMALL = 2_000
+LARGE = 60_000
+# Calls that come with a limit which only the double reaches: waiting for the writer, a
+# rest that begins, findings that are told.
+BESIDE = 4_000
+TRIES = 3
+
+
+@pytest.fixture(scope="module")
+def application() -> Iterator[Any]:
+    """Give an application with the middleware."""
+    with audited() as wrapped:
+        serve(wrapped, HOSTILE["form: a&"](64))
+        yield wrapped
+
+
+@pytest.mark.parametrize("size", [SMALL, pytest.param(LARGE, marks=pytest.mark.long)])
+@pytest.mark.parametrize("name", HOSTILE)
+def test_calls(application: Any, name: str, size: int) -> None:
+    """
+    A request of twice the size takes at most twice the calls.
+    """
+    whole, double = HOSTILE[name](size), HOSTILE[name](2 * size)
+    once = calls(lambda: serve(application, whole))
+    twice = calls(lambda: serve(application, double))
+
+    assert twice <= 2.2 * once + BESIDE
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", HOSTILE)
+def test_processor_time(application: Any, name: str) -> None:
+    """
+    A request of four times the size takes far less than sixteen times the time.
+    """
+    whole, larger = HOSTILE[name](LARGE), HOSTILE[name](4 * LARGE)
+
+    assert any(_grows_little(application, whole, larger) for _ in range(TRIES))
+
+
+def _grows_little(application: Any, whole: Any, larger: Any) -> bool:
+    # What costs less than this has no square in it that anyone would notice.
+    return _seconds(application, larger) < max(10 * _seconds(application, whole), 0.02)
+
+
+def _seconds(application: Any, request: Any) -> float:
+    start = time.thread_time()
+    serve(application, request)
+
+    return time.thread_time() - start
