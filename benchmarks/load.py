@@ -1,5 +1,6 @@
 # Load: by wrk where there is one, since it costs least, else by a plain client of our
-# own. Either sends each request with a number of its own in the place of TAG.
+# own. Either sends each request with a number of its own in the place of TAG, and with
+# that of a user in the place of USER.
 import json
 import re
 import shutil
@@ -12,7 +13,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.typical import TAG, Request
+from benchmarks.typical import TAG, USER, USERS, Request
 
 __all__ = ["Load", "generator", "load", "loaded", "told"]
 
@@ -97,7 +98,9 @@ def _lua(request: Request) -> str:
         f"local pieces, number = {{{pieces}}}, {_first()}\n"
         "request = function()\n"
         "  number = number + 1\n"
-        '  return table.concat(pieces, string.format("%08x", number))\n'
+        '  local text = table.concat(pieces, string.format("%08x", number))\n'
+        f'  local user = string.format("%08x", number % {USERS})\n'
+        f'  return (string.gsub(text, "{USER}", user))\n'
         "end\n"
     )
 

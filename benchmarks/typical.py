@@ -1,13 +1,16 @@
 # What is asked: a GET as a browser sends it, and the other workloads.
 #
-# TAG in a request stands for eight characters that differ from request to request: what
-# differs for real users (a search, a session) must differ here, or a cache would seem
-# to be worth more than it is.
+# TAG in a request stands for eight characters that differ from request to request, USER
+# for eight that differ from user to user, of whom there are a thousand: what differs for
+# real users (a search, a session) must differ here, or a cache would seem to be worth
+# more than it is.
 from typing import NamedTuple
 
-__all__ = ["BROWSER", "PATH", "QUERY", "REQUESTS", "TAG", "Request"]
+__all__ = ["BROWSER", "PATH", "QUERY", "REQUESTS", "TAG", "USER", "USERS", "Request"]
 
 TAG = "@@@@@@@@"
+USER = "########"
+USERS = 1_000
 PATH = "/search"
 QUERY = "q=shoes&page=2&sort=price&colour=red"
 BROWSER = {
@@ -19,7 +22,7 @@ BROWSER = {
     "Referer": "https://shop.example/catalogue?page=2",
     "Cookie": "sessionid=0123456789abcdef0123456789abcdef; theme=dark; lang=en",
 }
-_OWN_SESSION = BROWSER | {"Cookie": BROWSER["Cookie"].replace("01234567", TAG, 1)}
+_OWN_SESSION = BROWSER | {"Cookie": BROWSER["Cookie"].replace("01234567", USER, 1)}
 _OWN_SEARCH = f"q=shoes-{TAG}&page=2&sort=price&colour=red"
 _FORM = "application/x-www-form-urlencoded"
 _BOUNDARY = "----3e4c0c5e2d1f"
@@ -35,7 +38,7 @@ class Request(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return it as it stands on the wire, with TAG in it."""
+        """Return it as it stands on the wire, with TAG and USER in it."""
         lines = [f"{self.method} {self.target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in self.fields.items()]
         if self.body:
@@ -44,8 +47,10 @@ class Request(NamedTuple):
         return "\r\n".join([*lines, "", self.body])
 
     def wire(self, number: int) -> bytes:
-        """Return it as it stands on the wire, the number in the place of TAG."""
-        return self.text.replace(TAG, f"{number:08x}").encode()
+        """Return it as it stands on the wire, numbers in the place of TAG and USER."""
+        text = self.text.replace(TAG, f"{number:08x}")
+
+        return text.replace(USER, f"{number % USERS:08x}").encode()
 
 
 def _post(media: str, body: str) -> Request:

@@ -7,7 +7,9 @@
 # Of other servers nothing is taken this way: with the PROXY protocol, gunicorn's socket
 # is not what counts.
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 __all__ = ["find_peer"]
 
@@ -49,7 +51,23 @@ def _told(scope: MutableMapping[str, Any]) -> Peer:
 def _of_socket(owner: object) -> Peer:
     if not type(owner).__module__.startswith("uvicorn."):
         return None
-    look = getattr(getattr(owner, "transport", None), "get_extra_info", None)
+    transport = getattr(owner, "transport", None)
+    try:
+        return _known[transport]
+    except (KeyError, TypeError):
+        peer = _asked(transport)
+    with suppress(TypeError):  # it can have no weak reference
+        _known[transport] = peer
+
+    return peer
+
+
+# To ask is a system call under uvloop, and a connection has many requests.
+_known: WeakKeyDictionary[Any, Peer] = WeakKeyDictionary()
+
+
+def _asked(transport: Any) -> Peer:
+    look = getattr(transport, "get_extra_info", None)
     name = look("peername") if look else None
     if isinstance(name, tuple):
         return str(name[0]), int(name[1])
