@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from audit_mw.asgi_head import lasting, request_head, vouched
-from audit_mw.asgi_tell import TELL, is_start, payload
+from audit_mw.asgi_tell import STARTS, TELL, payload
 from audit_mw.asgi_wait import answered
 from audit_mw.auditor import Auditor, Receipt, Recorder
 from audit_mw.current import Current, enter, leave
@@ -236,14 +236,15 @@ def _told(
     recorder: Recorder, message: Message, event_header: bytes | None = None
 ) -> tuple[Iterable[Receipt], Message]:
     """Tell of a message; return what to wait for, and what to hand over."""
-    tell = TELL.get(message["type"])
+    kind = message["type"]
+    tell = TELL.get(kind)
     if tell is None:
         return (), message
-    is_first = is_start(tell)
-    if is_first:
-        message = _readable(message)
+    if kind not in STARTS:
+        return tell(recorder, message), message
+    message = _readable(message)
     steps = tell(recorder, message)
-    if event_header and is_first and message["type"] == "http.response.start":
+    if event_header and kind == "http.response.start":
         message = _with_event(message, event_header, recorder.event)
 
     return steps, message

@@ -5,7 +5,7 @@ from typing import Any
 from audit_mw.asgi_peer import find_peer
 from audit_mw.asgi_tls import find_tls
 from audit_mw.auditor import Vouched
-from audit_mw.event import RequestHead
+from audit_mw.event import NO_TLS, RequestHead
 
 __all__ = ["field_lines", "lasting", "request_head", "vouched"]
 
@@ -30,8 +30,16 @@ def request_head(scope: Scope, receive: object = None) -> RequestHead:
         rewritten,
         False,  # noqa: FBT003 - it folds no lines
         raw_path is None,
-        find_tls(scope, receive),
+        find_tls(scope, receive) if _may_tell(scope) else NO_TLS,
     )
+
+
+def _may_tell(scope: Scope) -> bool:
+    # Of TLS: here, since nearly all requests come over plain HTTP from a proxy.
+    return scope.get("scheme") not in _PLAIN or "tls" in (scope.get("extensions") or ())
+
+
+_PLAIN = ("http", "ws")
 
 
 def _headers(scope: Scope) -> Any:

@@ -10,16 +10,11 @@ from typing import Any
 from audit_mw.asgi_head import field_lines
 from audit_mw.auditor import Receipt, Recorder
 
-__all__ = ["TELL", "is_start", "payload"]
+__all__ = ["STARTS", "TELL", "payload"]
 
 Message = MutableMapping[str, Any]
 # What must be waited for before the message is handed over.
 Steps = Iterable[Receipt]
-
-
-def is_start(tell: Callable[..., Steps]) -> bool:
-    """Tell whether it is the start of a response that `tell` tells of."""
-    return tell is _tell_start
 
 
 def _tell_start(recorder: Recorder, message: Message) -> Steps:
@@ -116,6 +111,8 @@ TELL: dict[str, Callable[[Recorder, Message], Steps]] = {
     "websocket.http.response.start": _tell_start,
     "websocket.http.response.body": _tell_body,
 }
+
+STARTS = frozenset(kind for kind, tell in TELL.items() if tell is _tell_start)
 
 
 def payload(message: Message) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "DELIVERY",
+    "NO_TLS",
     "STREAMS",
     "USER_NAMES",
     "Details",
@@ -163,7 +164,7 @@ class Details(dict[str, object]):
     coded: bytes | None = None
 
 
-_NO_TLS: Mapping[str, bytes] = MappingProxyType({})
+NO_TLS: Mapping[str, bytes] = MappingProxyType({})
 
 
 class RequestHead(NamedTuple):
@@ -199,7 +200,7 @@ class RequestHead(NamedTuple):
     rewritten: Mapping[str, str] | None = None
     joined: bool = False
     reconstructed: bool = False
-    tls: Mapping[str, bytes] = _NO_TLS
+    tls: Mapping[str, bytes] = NO_TLS
 
 
 class Draft(NamedTuple):

@@ -49,6 +49,7 @@ _ABNORMAL = 1006  # RFC 6455 7.1.5: the connection was lost without a close
 _INTERNAL_ERROR = 1011  # RFC 6455 7.4.1
 _CLIENT_ERROR = 400
 _NO_WORDS = None, None
+_NOTHING_SAID = Said()  # never changed
 
 
 class Exchange:
@@ -64,35 +65,26 @@ class Exchange:
         ordinary: knows what came before; None: all is looked at anew.
     """
 
-    __slots__ = (
-        "_before",
-        "_body",
-        "_broken",
-        "_conversation",
-        "_declared",
-        "_estimated",
-        "_findings",
-        "_found",
-        "_gone",
-        "_head",
-        "_known",
-        "_ordinary",
-        "_reason",
-        "_request",
-        "_rules",
-        "_sent",
-        "_sheet",
-        "_short",
-        "_started",
-        "_status",
-        "_time",
-        "_trailers",
-        "action",
-        "event",
-        "finished",
-        "said",
-        "user",
-    )
+    # As they are at first: to set each of them for each request has its price.
+    finished = False
+    # What the framework, or the server, vouches for; what is said counts more.
+    user: str | None = None
+    action: str | None = None
+    _said: Said | None = None
+    _known: tuple[int, Known] = (0, NOTHING)
+    _found: list[Finding] | None = None  # not looked for yet
+    _before: tuple[bytes, ...] | None = None  # likewise
+    _body = b"", False  # what the short road read of it, and whether that is the end
+    _sheet: Sheet | None = None
+    # The response, as far as the application gave it.
+    _status: int | None = None
+    _declared: int | None = None
+    _sent = 0
+    _trailers = _estimated = False
+    _conversation: Conversation | None = None
+    # What cut it short.
+    _gone = _broken = False
+    _reason: Text | None = None
 
     def __init__(  # noqa: PLR0913, PLR0917 - what one exchange is made of
         self,
@@ -104,38 +96,24 @@ class Exchange:
         ordinary: Ordinary | None = None,
     ) -> None:
         self.event = event
-        self.finished = False
-        self.said = Said()
-        # What the framework, or the server, vouches for; what is said counts more.
-        self.user: str | None = None
-        self.action: str | None = None
         self._rules = rules
         self._head = head
         self._time = time
         self._started = started
-        self._known: tuple[int, Known] = (0, NOTHING)
         self._findings: list[object] = []
-        self._found: list[Finding] | None = None  # not looked for yet
-        self._before: tuple[bytes, ...] | None = None  # likewise
         # The request: by the short road as long as nothing else is asked of it.
-        self._body = b"", False  # what was read by it, and whether that is the end
         self._ordinary = ordinary
         self._short = None if ordinary is None else ordinary.look(head)
-        self._sheet: Sheet | None = None
         self._request: dict[str, Request] = {}
-        # The response, as far as the application gave it.
-        self._status: int | None = None
-        self._declared: int | None = None
-        self._sent = 0
-        self._trailers = False
-        self._estimated = False
-        self._conversation: Conversation | None = None
-        # What cut it short.
-        self._gone = False
-        self._broken = False
-        self._reason: Text | None = None
         if self._short is None:
             self._whole()
+
+    @property
+    def said(self) -> Said:
+        """What the application said of it so far."""
+        said = self._said
+        # Threads may meet here, and all must have the same one.
+        return self.__dict__.setdefault("_said", Said()) if said is None else said
 
     def _whole(self) -> Request:
         """Return the request as the long road has it, to which there is no way back."""
@@ -322,8 +300,10 @@ class Exchange:
 
     def opening(self, instance: str) -> Event | Draft:
         """Return the event as it is on record should the process die now."""
-        if self._short is not None:
-            return self._short_opening(instance)
+        # Once: another thread may leave the short road meanwhile.
+        short, ordinary = self._short, self._ordinary
+        if short is not None and ordinary is not None:
+            return self._short_opening(short, ordinary, instance)
         request = self._whole()
         gathering = request.gathering
         details = request.told | {
@@ -364,17 +344,15 @@ class Exchange:
 
     # --- by the short road
 
-    def _short_opening(self, instance: str) -> Draft:
-        short = self._short
-        if short is None or self._ordinary is None:
-            raise AssertionError("the short road was left")
-        service = self._rules.service
-        columns = service, instance, short.client.address, short.peer
-        self._sheet = self._ordinary.lay_out(
+    def _short_opening(
+        self, short: OrdinaryHead, ordinary: Ordinary, instance: str
+    ) -> Draft:
+        columns = self._rules.service, instance, short.client.address, short.peer
+        self._sheet = sheet = ordinary.lay_out(
             self._time, self.event, columns, short.method, short.path
         )
 
-        return self._sheet.fill(
+        return sheet.fill(
             "ABORTED",
             None,
             short.session,
@@ -387,7 +365,7 @@ class Exchange:
 
     def _short_finish(self, now: int, delivery: object) -> Draft | None:
         """Return the draft of the record, if nothing asks for a closer look."""
-        short, said, sheet = self._short, self.said, self._sheet
+        short, said, sheet = self._short, self._said or _NOTHING_SAID, self._sheet
         if (
             short is None
             or self._request  # another thread was faster
@@ -402,10 +380,12 @@ class Exchange:
             or said.notes
         ):
             return None
-        words = self._short_words()
+        words = self._short_words(said.user or self.user, self.action)
         if words is None:
             return None
-        session, detectors = self.session_digest, self._rules.limits.detectors
+        session, detectors = short.session, self._rules.limits.detectors
+        if said.session is not None:
+            session = self.session_digest
         if session is not None and detectors and self._seen_before():
             return None
         if self._found is None and detectors:
@@ -425,9 +405,10 @@ class Exchange:
             short.details,
         )
 
-    def _short_words(self) -> tuple[bytes | None, bytes | None] | None:
+    def _short_words(
+        self, user: str | None, action: str | None
+    ) -> tuple[bytes | None, bytes | None] | None:
         """Return user and action as they are kept, if they need no code."""
-        user, action = self.said.user or self.user, self.action
         if user is None and action is None:
             return _NO_WORDS
         if self._ordinary is None:
@@ -588,13 +569,15 @@ class Exchange:
         return self._before
 
     def _see(self) -> tuple[bytes, ...]:
+        short, see = self._short, self._rules.sightings.see
+        if short is not None and self._said is None and short.session is not None:
+            return see(short.session, short.client)
         # The session that the client sent, and that which it has now: a login gives it
         # a new one, of which nothing is known.
         before: tuple[bytes, ...] = ()
         client, sent, now = self._client, self._session, self.session_digest
         for session in (sent, now if now != sent else None):
             if session is not None:
-                see = self._rules.sightings.see
                 before = see(session, client, claims=self._claims()) or before
 
         return before

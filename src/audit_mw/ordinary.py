@@ -13,7 +13,7 @@
 #
 # (Longer than 250 lines, since what a head yields is decided part by part.)
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from audit_mw.app_details import octets
@@ -41,6 +41,8 @@ Found = TypeVar("Found")
 
 _REMEMBERED = 4096  # entries of each memory
 _LONGEST = 512  # bytes of what is remembered as it is
+_NAME_BYTES = 16
+_LINES = 4  # a line of cookies may be so many times longer
 # Pieces of which a value is too short for a secret, and needs no code.
 _BLAND = re.compile(
     rb"[A-Za-z][A-Za-z0-9_.-]{0,40}=[A-Za-z0-9_-]{0,12}"
@@ -49,6 +51,7 @@ _BLAND = re.compile(
 _NAME_OF = re.compile(rb"(?:^|&)([^=]*+)")
 _NAME = re.compile(rb"[A-Za-z][A-Za-z0-9_.-]{0,40}")
 _CODED = b"%"  # begins what was coded, and our own words
+_NO_CODE = re.compile(rb"[ !#$&-\[\]-~]*")  # printable ASCII but for `"`, `%` and `\`
 
 
 # What a field line is for, by its name.
@@ -120,6 +123,11 @@ class _Part(NamedTuple):
     names: frozenset[bytes] = frozenset()
     session: str | None = None
     has_credentials: bool = False
+
+    @property
+    def size(self) -> int:
+        """How much there is to remember, in bytes or thereabouts."""
+        return len(self.coded) + _size_of(self.names)
 
 
 class _Lines(NamedTuple):
@@ -215,7 +223,8 @@ class Ordinary:
         self, known: OrdinaryHead, head: RequestHead, body: bytes
     ) -> OrdinaryHead | None:
         """Return the same with a form that was read whole; None as `look` does."""
-        if not known.is_form or known.body or len(body) != known.declared:
+        fits = len(body) == known.declared < self._room
+        if not known.is_form or known.body or not fits:
             return None
         try:
             query, cookies = known.names
@@ -337,6 +346,8 @@ class Ordinary:
         return _remember(self._kinds, name, kind, len(name))
 
     def _line(self, line: tuple[bytes, bytes]) -> bytes:
+        if len(line[1]) > self._rules.config.spill_over:
+            raise _Odd
         part = self._gathered(lambda it: add_fields(self._rules, it, (_exact(line),)))
 
         return _remember(self._lines, line, part.coded, len(line[1]))
@@ -352,7 +363,8 @@ class Ordinary:
                 part = look(_exact(line))
             except _Odd:
                 part = None
-            _remember(self._marked, mark, part)
+            size = 0 if part is None else part.size // _LINES
+            _remember(self._marked, mark, part, size)
         if part is None:
             raise _Odd
 
@@ -421,6 +433,8 @@ class Ordinary:
         known = self._paths.get(key)
         if known is None:
             redactor = self._rules.redactor
+            if len(head.path) > self._rules.config.spill_over:
+                raise _Odd
             path = encode_path(head.path) if head.reconstructed else head.path
             if redactor.path(path) is not path or not self._is_plain(path):
                 raise _Odd
@@ -449,7 +463,7 @@ class Ordinary:
         if len(names) != len(found) or not all(map(self._is_known, names)):
             raise _Odd
 
-        return _remember(self._sets, found, names, sum(map(len, found)))
+        return _remember(self._sets, found, names, _size_of(found))
 
     def _query_by_piece(
         self, source: bytes, query: bytes, taken: frozenset[bytes]
@@ -473,17 +487,18 @@ class Ordinary:
         return coded
 
     def _plain_piece(self, source: bytes, piece: bytes) -> bytes:
+        if len(piece) > _LONGEST:
+            raise _Odd
         name, value, sent = parse_piece(piece)
         if sent is not None or value is None or not self._is_known(name):
             raise _Odd
         shown = self._rules.redactor.value(None, value, name)
         if shown is not value or len(value) > self._rules.config.spill_over:
             raise _Odd
-        coded = self._rules.encode_param(Param(source.decode(), name, value))
-        if _CODED in coded:
+        if _NO_CODE.fullmatch(value) is None:
             raise _Odd
 
-        return coded
+        return b'["%b","%b","%b"]' % (source, name, value)
 
     def _is_known(self, name: bytes) -> bool:
         if name not in self._names:
@@ -566,6 +581,11 @@ def _exact(line: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
         raise _Odd
 
     return line
+
+
+def _size_of(names: Collection[bytes]) -> int:
+    # A name of one byte takes some sixty all the same.
+    return _NAME_BYTES * len(names) + sum(map(len, names))
 
 
 def _names_of(params: Iterable[Param]) -> frozenset[bytes]:

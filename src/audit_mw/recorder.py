@@ -49,20 +49,16 @@ class Recorder:
         lenient: answer though the record can be kept by this process only.
     """
 
-    __slots__ = (
-        "_exchange",
-        "_is_pending",
-        "_is_sent",
-        "_lenient",
-        "_place",
-        "_refused",
-        "_told",
-        "_vouch",
-        "_writer",
-        "committed",
-        "is_vouched",
-        "opening",
-    )
+    # As they are at first: to set each of them for each request has its price.
+    is_vouched = False  # by an integration
+    # The record is in the journal: nothing that is sent later changes it.
+    committed = False
+    # The last message is held back for it. Who gives up waiting may send again.
+    _is_pending = False
+    # The record is with the writer: nothing changes it.
+    _is_sent = False
+    _refused: AuditUnavailable | None = None
+    _told: tuple[BaseException, ...] = ()
 
     def __init__(  # noqa: PLR0913 - what one exchange is made of
         self,
@@ -78,17 +74,8 @@ class Recorder:
         self._place = place
         self._writer = writer
         self._vouch = vouch
-        self.is_vouched = False  # by an integration
         self._lenient = lenient
         self.opening = opening
-        # The record is in the journal: nothing that is sent later changes it.
-        self.committed = False
-        # The last message is held back for it. Who gives up waiting may send again.
-        self._is_pending = False
-        # The record is with the writer: nothing changes it.
-        self._is_sent = False
-        self._refused: AuditUnavailable | None = None
-        self._told: tuple[BaseException, ...] = ()
 
     @property
     def event(self) -> str:

@@ -13,7 +13,7 @@ from audit_mw.policy.shapes import LONG_RUN
 from audit_mw.wire.json import unescape
 from audit_mw.wire.query import decode_percent
 
-__all__ = ["decoded_runs", "is_text", "undone"]
+__all__ = ["decoded_runs", "is_text", "says_nothing", "undone"]
 
 _ROUNDS = 3  # a value in a URL in a parameter has two
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}+")
@@ -87,6 +87,23 @@ def decoded_runs(text: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
             said = bytes.fromhex(run[: len(run) & ~1].decode())
             if is_text(said):
                 yield match.span(), said
+
+
+def says_nothing(word: bytes) -> bool:
+    """Tell whether a word of less than twenty letters, digits, - and _ is not coded."""
+    if len(word) < _LONG:
+        return True
+    run = word.translate(_TO_STANDARD)
+
+    return not (
+        _from_base64(run)
+        or _from_base64(run[1:])
+        or _from_base64(run[2:])
+        or _from_base64(run[3:])
+    )
+
+
+_LONG = 12  # as LONG_RUN
 
 
 def _from_base64(run: bytes) -> bytes:

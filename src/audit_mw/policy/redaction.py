@@ -23,7 +23,7 @@ from audit_mw.policy.assignments import find_assignment, first_values
 from audit_mw.policy.clean import Clean
 from audit_mw.policy.credentials import is_machine_made, parse_credentials
 from audit_mw.policy.keyring import Keyring
-from audit_mw.policy.layers import decoded_runs, undone
+from audit_mw.policy.layers import decoded_runs, says_nothing, undone
 from audit_mw.policy.names import (
     OPAQUE,
     PASSWORD,
@@ -192,6 +192,8 @@ class Redactor:
         clean = self._clean if paths else self._clean_names
         if text in clean.texts or self._is_bland(text):
             return []
+        if not self._shapes and is_bare_word(text) and says_nothing(text):
+            return []  # nor has it what gives a value, or a path
         spans = self._spans(text, paths=paths)
         if self._hides(text, spans):
             return [Span(0, len(text), OPAQUE)]
@@ -220,8 +222,6 @@ class Redactor:
         )
 
     def _spans(self, text: bytes, *, paths: bool = True) -> list[Span]:
-        if not self._shapes and is_bare_word(text):
-            return []  # nor has it what gives a value, or a path
         found = find_assignment(text, self.classify)
         spans = [Span(found[0], len(text), found[1])] if found else []
         spans += find_shapes(text, self._shapes)

@@ -214,7 +214,7 @@ _SHORT = tuple(shape for shape in _SHAPES if shape not in _OF_PREFIXES)
 
 # Of a word that has no more than this no shape is left but those that begin with a
 # prefix, Stripe's, and cards, of 13 digits at least.
-_BARE = re.compile(rb"(?!.*secret_)(?!(?:[^0-9]*+[0-9]){13})[A-Za-z0-9_-]{1,22}")
+_BARE = re.compile(rb"(?!.*secret_)(?!(?:[^0-9]*+[0-9]){13})[A-Za-z0-9_-]{1,19}")
 
 
 def is_bare_word(text: bytes) -> bool:

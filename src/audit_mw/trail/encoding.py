@@ -32,6 +32,7 @@ __all__ = [
     "encode_text",
     "encode_time",
     "encode_word",
+    "respell",
 ]
 
 ABSENT = b"-"
@@ -153,6 +154,11 @@ def encode_column(text: Text | None) -> bytes:
 
 _RESPELT = {b"": EMPTY, ABSENT: b"%2D", EMPTY: b"%22%22"}
 _SPELT = {ABSENT: None, EMPTY: b"", b"%2D": ABSENT, b"%22%22": EMPTY}
+
+
+def respell(plain: bytes) -> bytes:
+    """Return as a column what is printable ASCII without a "%"."""
+    return _RESPELT.get(plain, plain)
 
 
 def decode_column(coded: bytes) -> Text | None:

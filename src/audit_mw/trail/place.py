@@ -92,10 +92,8 @@ class Place:
 
     def _keep(self, state: int, event: Event | Draft) -> Iterable[Receipt]:
         self._take(event)
-        if self._put(state):
-            return ()
 
-        return self._make_room(state)
+        return () if self._put(state) else self._make_room(state)
 
     def _make_room(self, state: int) -> Iterator[Receipt]:
         draft = self._draft

@@ -79,7 +79,7 @@ class Pool:
             if len(self._small) <= self._reserve:
                 return None
 
-        return self.small()
+        return _take(self._small)
 
     def small(self) -> Slot | None:
         """Return a small slot, from the reserve too; None if none is left."""

@@ -9,6 +9,7 @@ from audit_mw.trail.encoding import (
     encode_number,
     encode_time,
     encode_word,
+    respell,
 )
 from audit_mw.trail.record import encode_record_details
 
@@ -26,8 +27,7 @@ class Sheet:
         time: of the start, in microseconds since the epoch.
         event: the event id.
         columns: service, instance, client and peer; the same of many requests.
-        method: of the request.
-        path: of the request, redacted.
+        method, path: of the request; printable ASCII without a "%".
     """
 
     __slots__ = ("_before", "_common", "_instance", "_request")
@@ -43,7 +43,7 @@ class Sheet:
         self._before = b"%s\t%s\trequest" % (encode_time(time), event.encode())
         self._common = _common_cells(*columns)
         self._instance = columns[1]
-        self._request = b"%s\t%s" % (encode_column(method), encode_column(path))
+        self._request = b"%s\t%s" % (respell(method), respell(path))
 
     def fill(  # noqa: PLR0913, PLR0917 - the columns that a head does not settle
         self,
@@ -60,7 +60,7 @@ class Sheet:
         Return the draft of a version.
 
         Args:
-            outcome, user, session, action, status: columns.
+            outcome, user, session, action, status: columns; these, too, need no code.
             counts: sent, rows and micros; None where nothing is sent yet.
             params: as they stand in the array of their column.
             details: shared by many records.
@@ -74,10 +74,10 @@ class Sheet:
         after = b"request\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t[%s]\t%s\t-\t-" % (
             outcome.encode(),
             self._common,
-            b"-" if user is None else encode_column(user),
+            b"-" if user is None else respell(user),
             b"-" if session is None else session.encode(),
             self._request,
-            b"-" if action is None else encode_column(action),
+            b"-" if action is None else respell(action),
             b"-" if status is None else b"%d" % status,
             numbers,
             params,
