@@ -192,7 +192,7 @@ class Ordinary:
         client = self._client(head.peer, lines.claims)
         path, is_link = self._path(head)
         if head.query:
-            if is_link:
+            if is_link or len(head.query) >= self._room:
                 raise _Odd
             query = self._query(b"query", head.query, cookie.names)
         behind = b",".join(lines.coded)
@@ -355,6 +355,8 @@ class Ordinary:
     def _marked_part(
         self, line: tuple[bytes, bytes], look: Callable[[tuple[bytes, bytes]], _Part]
     ) -> _Part:
+        if len(line[1]) > _LINES * _LONGEST:
+            raise _Odd
         mark = self._rules.keyring.mark(b"%b:%b" % line)  # no name has a colon
         try:
             part = self._marked[mark]
