@@ -1,9 +1,9 @@
 # What is asked: a GET as a browser sends it, and the other workloads.
 #
-# TAG in a request stands for eight characters that differ from request to request, USER
-# for eight that differ from user to user, of whom there are a thousand: what differs for
-# real users (a search, a session) must differ here, or a cache would seem to be worth
-# more than it is.
+# TAG in a request stands for eight characters that differ from request to request,
+# USER for eight that differ from user to user, of whom there are a thousand: what
+# differs for real users (a search, a session) must differ here, or a cache would seem
+# to be worth more than it is.
 from typing import NamedTuple
 
 __all__ = ["BROWSER", "PATH", "QUERY", "REQUESTS", "TAG", "USER", "USERS", "Request"]

@@ -2,11 +2,12 @@
 What was found against the short road, each with the request that shows it.
 """
 
+from tests.test_roads import INSTANCE, make_rules, ordinary_course
+
 from audit_mw.event import Draft, Event
 from audit_mw.exchange import Exchange
 from audit_mw.ordinary import Ordinary
 from audit_mw.trail.sheet import Sheet
-from tests.test_roads import INSTANCE, make_rules, ordinary_course
 
 
 class _Interrupted(Exchange):
