@@ -2,9 +2,13 @@
 What was found against the short road, each with the request that shows it.
 """
 
+import sys
+
+import pytest
+from tests.detectors.exchanges import JSON, show
 from tests.test_roads import INSTANCE, make_rules, ordinary_course
 
-from audit_mw.event import Draft, Event
+from audit_mw.event import Draft, Event, RequestHead
 from audit_mw.exchange import Exchange
 from audit_mw.ordinary import Ordinary
 from audit_mw.trail.sheet import Sheet
@@ -30,3 +34,77 @@ def test_another_thread_leaves_the_road() -> None:
     exchange = _Interrupted(rules, head, "event", 0, 0, Ordinary(rules, Sheet))
 
     assert isinstance(exchange.opening(INSTANCE), (Event, Draft))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [(b'{token: "abc', b"x"), (b"host", b"shop.example")],
+        [(b"cookie:x-token", b"y"), (b"cookie", b"x-token:y")],
+        [(b"x-token", b"%d" % number) for number in range(70)],
+        [(b"range", b"bytes=%d-" % number) for number in range(70)],
+    ],
+)
+def test_odd_field_lines(fields: list[tuple[bytes, bytes]]) -> None:
+    """
+    Names that are none, and field lines by the dozen, go by the long road.
+    """
+    ordinary = Ordinary(make_rules({}), Sheet)
+
+    assert ordinary.look(RequestHead(b"GET", b"/", fields=fields)) is None
+
+
+def test_long_peer() -> None:
+    """
+    A host that is no address, and too long for a record, goes by the long road.
+    """
+    ordinary = Ordinary(make_rules({}), Sheet)
+
+    assert ordinary.look(RequestHead(b"GET", b"/", peer=("x" * 250, 5000000))) is None
+
+
+def test_long_bodies_are_not_looked_at_twice() -> None:
+    """
+    What no record can hold is left to who counts it as it streams by.
+    """
+    rules = make_rules({})
+    ordinary = Ordinary(rules, Sheet)
+    form = (b"content-type", b"application/x-www-form-urlencoded")
+    body = b"x=" + b"1" * (1 << 20)
+    length = (b"content-length", b"%d" % len(body))
+    head = RequestHead(b"POST", b"/", fields=[form, length], http_version="1.1")
+    known = ordinary.look(head)
+    calls: list[object] = []
+
+    assert known is not None
+    sys.setprofile(lambda _frame, event, called: calls.append((event, called)))
+    try:
+        found = ordinary.with_form(known, head, body)
+    finally:
+        sys.setprofile(None)
+    assert found is None
+    assert len(calls) < 10
+
+
+def test_long_cookies_are_not_remembered() -> None:
+    """
+    Lines of a thousand cookies fill no memory.
+    """
+    ordinary = Ordinary(make_rules({}), Sheet)
+    for number in range(20):
+        cookies = "; ".join(f"{number}_{at}=" for at in range(900)).encode()
+        ordinary.look(RequestHead(b"GET", b"/", fields=[(b"cookie", cookies)]))
+
+    assert len(repr(vars(ordinary)["_marked"])) < 1000
+
+
+@pytest.mark.parametrize("key", ["factor", "fa", "facode"])
+def test_names_of_a_digit_and_a_word(key: str) -> None:
+    """
+    A key of one digit is a part of a name, as the index of an array is not.
+    """
+    body = b'{"2": {"%b": "hunter2"}, "b": [1, {"c": "kept"}]}' % key.encode()
+    shown = show(None, b"", JSON, body=body)
+
+    assert not [it for it in shown.record.params if it.value == b"hunter2"]
+    assert [it for it in shown.record.params if it.value == b"kept"]

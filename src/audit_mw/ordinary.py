@@ -42,6 +42,8 @@ Found = TypeVar("Found")
 _REMEMBERED = 4096  # entries of each memory
 _LONGEST = 512  # bytes of what is remembered as it is
 _NAME_BYTES = 16
+# More than browsers and forms send: to look at each by itself would cost more.
+_FIELDS = _PIECES = 64
 _LINES = 4  # a line of cookies may be so many times longer
 # Pieces of which a value is too short for a secret, and needs no code.
 _BLAND = re.compile(
@@ -206,7 +208,7 @@ class Ordinary:
             cookie.session,
             self._words.get(head.method) or self.word(head.method),
             path,
-            peer_text(head.peer),
+            self._peer(head.peer),
             params,
             (query.coded, behind),
             (query.names, cookie.names),
@@ -292,6 +294,8 @@ class Ordinary:
 
     def _fields(self, head: RequestHead) -> _Lines:
         kinds, lines = self._kinds, self._lines
+        if len(head.fields) > _FIELDS:
+            raise _Odd
         cookie = _NOTHING
         coded: list[bytes] = []
         telling: list[tuple[int, tuple[bytes, bytes]]] = []
@@ -327,7 +331,7 @@ class Ordinary:
 
     def _kind(self, name: bytes) -> int:
         rules = self._rules
-        if not isinstance(name, bytes) or name != name.lower():
+        if not isinstance(name, bytes) or _TOKEN.fullmatch(name) is None:
             raise _Odd
         if name == b"cookie":
             kind = _COOKIE
@@ -430,6 +434,13 @@ class Ordinary:
 
         return client
 
+    def _peer(self, peer: Any) -> bytes | None:
+        text = peer_text(peer)
+        if text is not None and len(text) > self._rules.config.spill_over:
+            raise _Odd
+
+        return text
+
     def _path(self, head: RequestHead) -> tuple[bytes, bool]:
         key = head.path, head.reconstructed
         known = self._paths.get(key)
@@ -471,7 +482,7 @@ class Ordinary:
         self, source: bytes, query: bytes, taken: frozenset[bytes]
     ) -> _Part:
         pieces = query.split(b"&")
-        if len(pieces) > self._most:
+        if len(pieces) > _PIECES:
             raise _Odd
         coded = [self._piece(source, piece) for piece in pieces]
         names = frozenset(piece.partition(b"=")[0] for piece in pieces)
@@ -556,6 +567,7 @@ class Ordinary:
 
 
 _ODD = {b"transfer-encoding", b"content-encoding"}
+_TOKEN = re.compile(rb"[a-z0-9!#$&'*+.^_`|~-]+")  # RFC 9110 5.6.2, in lower case
 _TELL_OF_BODY = {b"content-length": _LENGTH, b"content-type": _TYPE}
 _FORM = re.compile(
     rb"application/x-www-form-urlencoded(?: *; *charset=[A-Za-z0-9-]+)?\Z"

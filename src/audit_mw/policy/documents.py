@@ -24,6 +24,8 @@ _VARIABLE = re.compile(rb"\$(\w{1,64}+)\s{0,8}+:\s{0,8}+\[?\s{0,8}+(\w{1,64}+)")
 _VARIABLES = b"/variables/"
 
 _REMEMBERED, _REMEMBERED_BYTES = 1024, 512
+# But for one digit: {"2": {"factor": x}} has one of our names.
+_INDEX = re.compile(rb"0|[0-9]{2,}+")
 
 _METHODS = set(b"method methodname procedure function command action operation".split())
 _ARGUMENTS = (b"params", b"args", b"arguments", b"parameters")
@@ -128,7 +130,7 @@ class _Keys:
         return self._of_two(above.rpartition(b"/")[2], key)
 
     def _of_two(self, first: bytes, key: bytes) -> str | None:
-        if key.isdigit() or (self._has_indices and first.isdigit()):
+        if key.isdigit() or (self._has_indices and _INDEX.fullmatch(first)):
             return None
 
         return self._classify(b"%s.%s" % (first, key))
