@@ -308,7 +308,7 @@ def check_same(served: list[Course], options: dict[str, Any]) -> None:
 
 
 _SERVED = st.lists(st.one_of(courses, posts()), min_size=1, max_size=6)
-test_same = settings(deadline=None, max_examples=150)(
+test_same = settings(deadline=None, max_examples=200)(
     given(_SERVED, st.sampled_from(OPTIONS))(check_same)
 )
 test_same_at_length = pytest.mark.long(
@@ -425,3 +425,18 @@ def test_memory_is_bounded() -> None:
 
     sizes = [len(it) for it in vars(ordinary).values() if isinstance(it, dict)]
     assert max(sizes) <= 4096
+
+
+@pytest.mark.parametrize("query", [b"", b"q=1", b"q=1&p2=a+b"])
+@pytest.mark.parametrize("fields", [(), ((b"host", b"a"),), ((b"cookie", b"a=b"),)])
+@pytest.mark.parametrize("body", [b"", b"a1=1", b"a1=1&b1=a+b"])
+def test_what_is_there(query: bytes, fields: tuple[Any, ...], body: bytes) -> None:
+    """
+    Whichever of query, body, cookies and field lines are there, both roads agree.
+    """
+    about = (FORM, (b"content-length", b"%d" % len(body))) if body else ()
+    course = ordinary_course(query, method=b"POST" if body else b"GET", body=body)
+    course = course._replace(head=course.head._replace(fields=(*about, *fields)))
+
+    check_same([course], {})
+    check_same([course], {"record_fields": ["x-other"]})

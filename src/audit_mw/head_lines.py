@@ -15,6 +15,7 @@ from audit_mw.wire.head import Pair, field_values
 
 __all__ = [
     "CREDENTIALS",
+    "OWN_GRAMMAR",
     "WITH_BODY",
     "Expected",
     "add_cookies",
@@ -32,6 +33,7 @@ CREDENTIALS = {b"authorization", b"proxy-authorization"}
 _URLS = {b"referer", b"origin", b"x-original-url", b"x-rewrite-url"}
 _HOSTS = {b"host", b"x-forwarded-host", b"x-original-host", b"x-host"}
 WITH_BODY = {b"POST", b"PUT", b"PATCH"}  # of which a body is to be expected
+OWN_GRAMMAR = CREDENTIALS | _URLS | _HOSTS  # looked at by rules of their own
 _MOST_DIGITS = 18  # of a length that a number of 64 bits can hold
 
 

@@ -21,6 +21,7 @@ from audit_mw.event import DELIVERY, Details, Draft, Param, RequestHead
 from audit_mw.gathering import Gathering, params_room
 from audit_mw.head_lines import (
     CREDENTIALS,
+    OWN_GRAMMAR,
     WITH_BODY,
     add_cookies,
     add_fields,
@@ -198,7 +199,7 @@ class Ordinary:
                 raise _Odd
             query = self._query(b"query", head.query, cookie.names)
         behind = b",".join(lines.coded)
-        params = b"%b,%b" % (query.coded, behind) if query.coded else behind
+        params = b",".join([part for part in (query.coded, behind) if part])
         number = query.number + cookie.number + lines.number
         self._check(params, number)
         opening, details = self._details_of(client, head, 0)
@@ -352,9 +353,15 @@ class Ordinary:
     def _line(self, line: tuple[bytes, bytes]) -> bytes:
         if len(line[1]) > self._rules.config.spill_over:
             raise _Odd
-        part = self._gathered(lambda it: add_fields(self._rules, it, (_exact(line),)))
+        name, value = _exact(line)
+        if name not in OWN_GRAMMAR and self._is_known(name):
+            coded = self._plain(b"header", name, value)
+        else:
+            coded = self._gathered(
+                lambda it: add_fields(self._rules, it, (line,))
+            ).coded
 
-        return _remember(self._lines, line, part.coded, len(line[1]))
+        return _remember(self._lines, line, coded, len(value))
 
     def _marked_part(
         self, line: tuple[bytes, bytes], look: Callable[[tuple[bytes, bytes]], _Part]
@@ -505,6 +512,11 @@ class Ordinary:
         name, value, sent = parse_piece(piece)
         if sent is not None or value is None or not self._is_known(name):
             raise _Odd
+
+        return self._plain(source, name, value)
+
+    def _plain(self, source: bytes, name: bytes, value: bytes) -> bytes:
+        """Return a param as it stands in the record, if its value needs no code."""
         shown = self._rules.redactor.value(None, value, name)
         if shown is not value or len(value) > self._rules.config.spill_over:
             raise _Odd

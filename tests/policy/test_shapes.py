@@ -384,18 +384,28 @@ def _seconds(work: Callable[[bytes], object], piece: bytes, size: int) -> float:
 
 
 _WORDS = st.one_of(
-    st.text("abcXYZ019_-", max_size=24).map(str.encode),
+    st.text("abcXYZ019_-", max_size=70).map(str.encode),
     st.sampled_from(
-        (b"sk_live_", b"glpat-", b"key-", b"secret_", b"MII", b"xoxb-")
+        (
+            b"sk_live_",
+            b"glpat-",
+            b"key-",
+            b"secret_",
+            b"MII",
+            b"xoxb-",
+            b"sk-",
+            b"AKIA",
+            b"access-",
+        )
     ).flatmap(
-        lambda start: st.text("abX019_", max_size=18).map(
+        lambda start: st.text("abX019_", max_size=50).map(
             lambda end: start + end.encode()
         )
     ),
-    st.text("pw=:'hunter2 ", min_size=1, max_size=14).map(
+    st.text("pw=:'hunter2 ", min_size=1, max_size=40).map(
         lambda said: base64.urlsafe_b64encode(said.encode()).rstrip(b"=")
     ),
-    st.from_regex(rb"[0-9_-]{10,22}", fullmatch=True),
+    st.from_regex(rb"[0-9_-]{10,40}", fullmatch=True),
 )
 
 

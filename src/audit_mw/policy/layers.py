@@ -90,20 +90,8 @@ def decoded_runs(text: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
 
 
 def says_nothing(word: bytes) -> bool:
-    """Tell whether a word of less than twenty letters, digits, - and _ is not coded."""
-    if len(word) < _LONG:
-        return True
-    run = word.translate(_TO_STANDARD)
-
-    return not (
-        _from_base64(run)
-        or _from_base64(run[1:])
-        or _from_base64(run[2:])
-        or _from_base64(run[3:])
-    )
-
-
-_LONG = 12  # as LONG_RUN
+    """Tell whether letters, digits, - and _ are no text in base64 or hex."""
+    return next(decoded_runs(word), None) is None
 
 
 def _from_base64(run: bytes) -> bytes:

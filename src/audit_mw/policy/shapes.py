@@ -212,14 +212,19 @@ _SHAPES = (
 _SHORT = tuple(shape for shape in _SHAPES if shape not in _OF_PREFIXES)
 
 
-# Of a word that has no more than this no shape is left but those that begin with a
-# prefix, Stripe's, and cards, of 13 digits at least.
-_BARE = re.compile(rb"(?!.*secret_)(?!(?:[^0-9]*+[0-9]){13})[A-Za-z0-9_-]{1,19}")
+# In such a word stand no shapes but those with a prefix, cards, and these.
+_WORD = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+_IN_WORDS = re.compile(rb"secret_|sk-|-us|MII|access-")
 
 
 def is_bare_word(text: bytes) -> bool:
-    """Tell whether a text is a short word in which no shape built in can stand."""
-    return _BARE.fullmatch(text) is not None and _HAS_PREFIX.search(text) is None
+    """Tell whether a text is a word in which no shape built in can stand."""
+    return (
+        _WORD.fullmatch(text) is not None
+        and _HAS_PREFIX.search(text) is None
+        and _IN_WORDS.search(text) is None
+        and next(find_cards(text), None) is None
+    )
 
 
 def compile_shapes(patterns: tuple[str, ...]) -> tuple[Shape, ...]:
