@@ -166,6 +166,7 @@ class Course(NamedTuple):
     status: int | None
     gone: bool
     said: tuple[str, Any] | None
+    early: bool = False  # the response starts before the body is read
 
 
 pairs = st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)).map(b"=".join)
@@ -241,6 +242,7 @@ courses = st.builds(
     status=st.sampled_from((200, 200, 204, 302, 401, 404, 500, None)),
     gone=st.booleans(),
     said=st.sampled_from(SAID),
+    early=st.booleans(),
 )
 OPTIONS: tuple[dict[str, Any], ...] = (
     {},
@@ -274,6 +276,8 @@ def versions(rules: Rules, ordinary: Ordinary | None, course: Course) -> list[An
     begun = exchange.opening(INSTANCE)
     if course.said is not None:
         setattr(exchange.said, *course.said)
+    if course.early and course.status is not None:
+        exchange.start(course.status, ())
     chunks = [*course.body, b""] if course.ended else course.body
     kept = [
         exchange.opening(INSTANCE)
@@ -440,3 +444,21 @@ def test_what_is_there(query: bytes, fields: tuple[Any, ...], body: bytes) -> No
 
     check_same([course], {})
     check_same([course], {"record_fields": ["x-other"]})
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("status", [None, 200, 404])
+@pytest.mark.parametrize("body", [b"", b"a1=1"])
+def test_what_is_said(
+    said: tuple[str, Any] | None, status: int | None, body: bytes
+) -> None:
+    """
+    Whatever the application says before the body is read, both roads keep it.
+    """
+    about = FORM, (b"content-length", b"%d" % len(body))
+    course = ordinary_course(b"q=1", *about, method=b"POST", body=body)
+    begun = course._replace(said=said, status=status)
+
+    for early in (False, True):
+        check_same([begun._replace(early=early)], {})
+        check_same([begun._replace(early=early, gone=True)], {})

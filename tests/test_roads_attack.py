@@ -3,10 +3,11 @@ What was found against the short road, each with the request that shows it.
 """
 
 import sys
+from typing import Any
 
 import pytest
 from tests.detectors.exchanges import JSON, show
-from tests.test_roads import INSTANCE, make_rules, ordinary_course
+from tests.test_roads import FORM, INSTANCE, _draft, make_rules, ordinary_course
 
 from audit_mw.event import Draft, Event, RequestHead
 from audit_mw.exchange import Exchange
@@ -108,3 +109,35 @@ def test_names_of_a_digit_and_a_word(key: str) -> None:
 
     assert not [it for it in shown.record.params if it.value == b"hunter2"]
     assert [it for it in shown.record.params if it.value == b"kept"]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("user", "bob"),
+        ("session", b"0123456789abcdef0123456789abcdee"),
+        ("session", b""),
+        ("status", 200),
+    ],
+)
+def test_what_was_said_before_a_form_was_read(column: str, value: Any) -> None:
+    """
+    Should the process die with the form, what the application said before is on record.
+    """
+    length = b"content-length", b"7"
+    body = b"a=1&b=2"
+    head = ordinary_course(b"", FORM, length, method=b"POST", body=body).head
+    kept = []
+    for is_short in (True, False):
+        rules = make_rules({})
+        ordinary = Ordinary(rules, Sheet) if is_short else None
+        exchange = Exchange(rules, head, "event", 0, 0, ordinary)
+        exchange.opening(INSTANCE)
+        if column == "status":
+            exchange.start(value, ())
+        else:
+            setattr(exchange.said, column, value)
+        assert exchange.read(body, ended=True)
+        kept.append(_draft(exchange.opening(INSTANCE)))
+
+    assert kept[0] == kept[1]

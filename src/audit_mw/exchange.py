@@ -302,8 +302,9 @@ class Exchange:
         """Return the event as it is on record should the process die now."""
         # Once: another thread may leave the short road meanwhile.
         short, ordinary = self._short, self._ordinary
-        if short is not None and ordinary is not None:
-            return self._short_opening(short, ordinary, instance)
+        words = self._short_words((self._said or _NOTHING_SAID).user, None)
+        if short is not None and ordinary is not None and words is not None:
+            return self._short_opening(short, ordinary, instance, words[0])
         request = self._whole()
         gathering = request.gathering
         details = request.told | {
@@ -345,19 +346,26 @@ class Exchange:
     # --- by the short road
 
     def _short_opening(
-        self, short: OrdinaryHead, ordinary: Ordinary, instance: str
+        self,
+        short: OrdinaryHead,
+        ordinary: Ordinary,
+        instance: str,
+        user: bytes | None,
     ) -> Draft:
         columns = self._rules.service, instance, short.client.address, short.peer
         self._sheet = sheet = ordinary.lay_out(
             self._time, self.event, columns, short.method, short.path
         )
+        # Said or started while the body is read, it is on record with its params.
+        said = self._said or _NOTHING_SAID
+        session = short.session if said.session is None else self.session_digest
 
         return sheet.fill(
             "ABORTED",
+            user,
+            session,
             None,
-            short.session,
-            None,
-            None,
+            self._status,
             None,
             short.params,
             short.opening,

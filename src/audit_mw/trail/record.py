@@ -260,9 +260,7 @@ def draft_event(event: Event) -> Draft:
     """Return the line of `event` but for what only the append knows."""
     before = _cells(_BEFORE_SEQ, _get_before(event))
 
-    return Draft(
-        event.stream, before, _cells(_AFTER_SEQ, _get_after(event)), event.instance
-    )
+    return Draft(event.stream, before, _cells(_AFTER_SEQ, _get_after(event)))
 
 
 def _cells(columns: tuple[Column, ...], values: tuple[object, ...]) -> bytes:
