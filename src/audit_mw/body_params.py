@@ -87,6 +87,8 @@ class BodyParams:
         self._has_plain = not config.secret_patterns and config.spill_over >= _SHORT
         self._is_plain = _plain(config.secret_names)
         self._has_indices = not any(map(_DIGIT.search, config.secret_names))
+        # Items of an array come one after the other: how those of the last one begin.
+        self._siblings: tuple[object, tuple[bytes | Hole, ...] | None] = None, None
 
     def add_all(self, pieces: Iterable[Piece[str]]) -> None:
         """Take pieces of the body; the members of a document come all at once."""
@@ -239,12 +241,41 @@ class BodyParams:
         return member.tag or self._redactor.class_of("json", key, member.value)
 
     def _name(self, cls: str | None, pointer: bytes) -> Text:
-        if cls is not None:
+        if cls is None and self._is_clean(pointer):
+            return pointer
+        above, _, key = pointer.rpartition(b"/")
+        if not self._has_indices or not _is_index(key):
             return self._gathering.name(cls, pointer)
+        siblings = cls, above, len(key)
+        if self._siblings[0] != siblings:
+            self._siblings = siblings, self._begin_of(cls, above, len(key))
+        begin = self._siblings[1]
+        if begin is None:
+            return self._gathering.name(cls, pointer)
+        *parts, last = begin
+        if isinstance(last, Hole):
+            if not parts:
+                return (last,)
+            return (*parts, self._redactor.hole(last.cls or OPAQUE, key))
 
-        return (
-            pointer if self._is_clean(pointer) else self._gathering.name(cls, pointer)
-        )
+        return (*parts, last + key) if parts else pointer
+
+    def _begin_of(
+        self, cls: str | None, above: bytes, digits: int
+    ) -> tuple[bytes | Hole, ...] | None:
+        """Return how all items of an array begin; a hole at the end has the index."""
+        # As one of them, and as `_is_clean` does: indices are ours.
+        first = b"0" * digits
+        parts = _parts(self._gathering.name(cls, b"%b/%b" % (above, first)))
+        *before, last = parts
+        if isinstance(last, bytes):
+            is_apart = last.endswith(b"/" + first)
+            return (*before, last.removesuffix(first)) if is_apart else None
+        if not before:
+            return None if last.hmac else parts  # all of it is withheld
+        is_index = last.len == digits and _ends_with_slash(before[-1])
+
+        return parts if is_index else None
 
     def _is_clean(self, pointer: bytes) -> bool:
         # What is looked at is the pointer of the first such member.
@@ -399,6 +430,10 @@ class BodyParams:
 @lru_cache(maxsize=16)
 def _plain(secret_names: tuple[str, ...]) -> re.Pattern[bytes]:
     return compile_plain(secret_names)
+
+
+def _ends_with_slash(part: bytes | Hole) -> bool:
+    return isinstance(part, bytes) and part.endswith(b"/")
 
 
 def _is_index(key: bytes) -> bool:
