@@ -14,8 +14,9 @@ from audit_mw.event import Param, Spill
 from audit_mw.gathering import Gathering
 from audit_mw.policy.keyring import Keyring
 from audit_mw.policy.names import Classifier
-from audit_mw.policy.plain import SPECIAL_NAMES, compile_plain
+from audit_mw.policy.plain import compile_plain
 from audit_mw.policy.redaction import Redactor
+from audit_mw.policy.siblings import RELATED
 from audit_mw.policy.words import (
     CARD_STEMS,
     ORDINARY,
@@ -217,7 +218,7 @@ def test_plain_names(words: list[str], value: str) -> None:
     name, _, held = piece.partition(b"=")
     redactor = Redactor(Config.load({"secret_names": ["zeta"]}, {}), Keyring(b"k" * 32))
     if compile_plain(["zeta"]).fullmatch(piece):
-        assert name.lower() not in SPECIAL_NAMES
+        assert name.lower() not in RELATED
         assert redactor.class_of("form", name, held) is None
         assert (redactor.name(None, name), redactor.value(None, held, name)) == (
             name,

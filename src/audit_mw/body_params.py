@@ -25,8 +25,9 @@ from audit_mw.gathering import Gathering
 from audit_mw.policy.documents import retag
 from audit_mw.policy.layers import is_text
 from audit_mw.policy.names import OPAQUE, TOKEN
-from audit_mw.policy.plain import SPECIAL_NAMES, compile_plain
+from audit_mw.policy.plain import compile_plain
 from audit_mw.policy.redaction import Redactor
+from audit_mw.policy.siblings import RELATED
 from audit_mw.spilling import RestOfParams
 from audit_mw.wire.body import LongPair, Piece
 from audit_mw.wire.head import Pair
@@ -187,7 +188,7 @@ class BodyParams:
             not spills
             and len(piece) <= _SEEN_BYTES
             and len(self._seen) < _SEEN
-            and pair.name.lower() not in SPECIAL_NAMES
+            and pair.name.lower() not in RELATED
         ):
             self._seen[piece] = b",".join(coded), len(coded)
 

@@ -34,6 +34,7 @@ __all__ = [
     "SECRET",
     "TOKEN",
     "Classifier",
+    "folded",
     "is_random",
     "logs_in",
     "may_be_weak",
@@ -81,14 +82,15 @@ def _words(name: str) -> list[str]:
     return _WORD.findall(_CAMEL.sub(" ", name).lower())
 
 
-def _folded(stems: Iterable[str]) -> tuple[str, ...]:
+def folded(stems: Iterable[str]) -> tuple[str, ...]:
+    """Return stems as names are looked through for them."""
     return tuple("".join(_words(stem)) for stem in stems)
 
 
 _STEMS = (
-    *((stem, PASSWORD) for stem in _folded(PASSWORD_STEMS)),
-    *((stem, TOKEN) for stem in _folded(TOKEN_STEMS)),
-    *((stem, CARD) for stem in _folded(CARD_STEMS)),
+    *((stem, PASSWORD) for stem in folded(PASSWORD_STEMS)),
+    *((stem, TOKEN) for stem in folded(TOKEN_STEMS)),
+    *((stem, CARD) for stem in folded(CARD_STEMS)),
 )
 _SEPARATORS = bytes(
     byte for byte in range(0x80) if not chr(byte).isalnum()
@@ -105,9 +107,9 @@ class Classifier:
     """
 
     def __init__(self, more: Iterable[str] = (), exempt: Iterable[str] = ()) -> None:
-        own = ((stem, SECRET) for stem in _folded(more) if stem)
+        own = ((stem, SECRET) for stem in folded(more) if stem)
         self._own = tuple(own)
-        self._exempt = {*_folded(exempt), *ORDINARY_NAMES}
+        self._exempt = {*folded(exempt), *ORDINARY_NAMES}
         self._remembered: dict[bytes, str | None] = {}
 
     def __call__(self, name: bytes) -> str | None:

@@ -11,7 +11,8 @@
 import re
 from collections.abc import Iterable
 
-from audit_mw.policy.names import _folded
+from audit_mw.policy.names import folded
+from audit_mw.policy.siblings import RELATED
 from audit_mw.policy.words import (
     CARD_STEMS,
     ORDINARY,
@@ -23,10 +24,7 @@ from audit_mw.policy.words import (
     TOKEN_WORDS,
 )
 
-__all__ = ["SPECIAL_NAMES", "compile_plain"]
-
-# What pairs of these names are depends on those before them (siblings.py).
-SPECIAL_NAMES = frozenset(b"p query variables u user username login email".split())
+__all__ = ["compile_plain"]
 
 # Of names that only the looks of their values make secret, and what no table has.
 _AT_TIMES = "code key ticket sign pat seed words phrase 2fa cardno ccno".split()
@@ -47,10 +45,10 @@ def compile_plain(secret_names: Iterable[str]) -> re.Pattern[bytes]:
             (*PASSWORD_WORDS, *PASSWORD_ENDINGS, *TOKEN_WORDS, *TOKEN_ENDINGS),
             (*ORDINARY, *_AT_TIMES),
         )
-        for stem in _folded(words)
+        for stem in folded(words)
         if stem.isascii()
     }
-    special = b"|".join(sorted(SPECIAL_NAMES))
+    special = b"|".join(sorted(RELATED))
 
     return re.compile(
         rb"(?i:(?!(?:%b)(?:=|\Z))(?![A-Za-z0-9]{0,12}?%b)%b)"

@@ -14,13 +14,15 @@ from audit_mw.policy.documents import secret_variables
 from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN, is_random
 from audit_mw.wire.head import Pair
 
-__all__ = ["CutJson", "Siblings", "class_in_link", "is_sibling"]
+__all__ = ["RELATED", "CutJson", "Siblings", "class_in_link", "is_sibling"]
 
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _USERS = set(b"u user username login email".split())
 
 
 _TOLD_BY_OTHERS = {b"p", b"variables"}
+# Pairs of these names tell of each other.
+RELATED = frozenset({*_TOLD_BY_OTHERS, *_USERS, b"query"})
 
 
 def is_sibling(name: bytes) -> bool:
