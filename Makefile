@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 COMPAT = $(VENV)/.compat
+SLOW = tests/benchmarks tests/test_linear.py
 # tests/compat needs more than Python: see test-compat.
 QUICK = -m "not long and not torture" --ignore=tests/compat
 # The tests wait for disks and for processes: three workers keep two cores at work.
@@ -20,7 +21,7 @@ ALIKE = torture entries examples console/test_servers.py console/test_processes.
   edges/test_servers.py test_canary.py test_demo.py test_documents.py test_floors.py \
   test_fuzz.py trail/test_deaths.py trail/test_instants.py upkeep/test_close.py
 
-.PHONY: demo test test-long test-compat test-load test-peers test-pythons torture nightly bench check fmt format lint types floors cover serve-fastapi serve-flask clean
+.PHONY: demo test test-long test-slow test-compat test-load test-peers test-pythons torture nightly bench check fmt format lint types floors cover serve-fastapi serve-flask clean
 
 demo: $(READY)          ## serve both examples for real, attack them, show the trail
 	$(BIN)/python examples/demo.py
@@ -29,10 +30,14 @@ test: $(READY)          ## all tests but the long ones
 	$(MODE) $(BIN)/pytest $(PYTEST) $(QUICK) $(TESTS)
 
 test-long: $(READY)     ## fuzzing and load at length
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST) -m long --ignore=tests/compat
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST) -m long --ignore=tests/compat \
+	  $(SLOW:%=--ignore=%)
+
+test-slow: $(READY)     ## the long forms of what measures, and of hostile requests
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST) -m long $(SLOW)
 
 # What takes too long for each change: an hour or so.
-nightly: test-peers test-load torture
+nightly: test-peers test-load test-slow torture
 
 # Every server, proxy and framework. Needs gcc, and Debian's nginx-light, haproxy,
 # apache2, libapache2-mod-wsgi-py3 and openssl: .ci/run installs them.

@@ -316,7 +316,7 @@ test_same = settings(deadline=None, max_examples=200)(
     given(_SERVED, st.sampled_from(OPTIONS))(check_same)
 )
 test_same_at_length = pytest.mark.long(
-    settings(deadline=None, max_examples=10_000)(
+    settings(deadline=None, max_examples=2_000)(
         given(_SERVED, st.sampled_from(OPTIONS))(check_same)
     )
 )
