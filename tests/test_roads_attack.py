@@ -44,9 +44,12 @@ def test_another_thread_leaves_the_road() -> None:
         [(b"cookie:x-token", b"y"), (b"cookie", b"x-token:y")],
         [(b"x-token", b"%d" % number) for number in range(70)],
         [(b"range", b"bytes=%d-" % number) for number in range(70)],
+        # Not recorded: the long road must refuse these now, not in the application.
+        [(b"accept", None)],
+        [(b"accept", b"*/*", b"more")],
     ],
 )
-def test_odd_field_lines(fields: list[tuple[bytes, bytes]]) -> None:
+def test_odd_field_lines(fields: list[Any]) -> None:
     """
     Names that are none, and field lines by the dozen, go by the long road.
     """

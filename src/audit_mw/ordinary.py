@@ -190,6 +190,8 @@ class Ordinary:
     def _look(self, head: RequestHead) -> OrdinaryHead:
         if self._is_off or head.type != "request" or head.rewritten or head.tls:
             raise _Odd
+        if len(head.fields) > _FIELDS:
+            raise _Odd
         lines = self._fields(head)
         cookie, query = lines.cookie, _NOTHING
         client = self._client(head.peer, lines.claims)
@@ -295,15 +297,16 @@ class Ordinary:
 
     def _fields(self, head: RequestHead) -> _Lines:
         kinds, lines = self._kinds, self._lines
-        if len(head.fields) > _FIELDS:
-            raise _Odd
         cookie = _NOTHING
         coded: list[bytes] = []
         telling: list[tuple[int, tuple[bytes, bytes]]] = []
         has_credentials = False
         for line in head.fields:
-            kind = kinds.get(line[0]) or self._kind(line[0])
+            name, value = line
+            kind = kinds.get(name) or self._kind(name)
             if kind == _PASSED_BY:
+                if type(value) is not bytes:
+                    raise _Odd  # the long road may not take it, and must say so now
                 continue
             if kind <= _TYPE:
                 coded.append(lines.get(line) or self._line(line))
