@@ -1,10 +1,13 @@
 # The commands that judge and keep a trail: what they print, and how they exit.
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner, Result
@@ -261,22 +264,29 @@ def test_expire_force(tmp_path: Path) -> None:
 NOBODY = 65_534
 
 
-@pytest.mark.parametrize("command", ["close", "expire --keep 400d"])
-def test_owner(trail: Path, command: str) -> None:
-    """Whatever root's command makes belongs to the trail's owner."""
+@pytest.fixture
+def nobodys(trail: Path) -> Iterator[Path]:
+    """The same, of somebody else, where everybody can get to it."""
     if os.geteuid() != 0:
         pytest.skip("needs root: it gives a trail to somebody else")
-    for path in (trail, *trail.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    for parent in trail.parents:
-        if parent != Path("/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
+    # Not below pytest's own directory, which each run shuts to others when it begins.
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        moved = shutil.copytree(trail, Path(name) / "trail")
+        for path in (moved, *moved.rglob("*")):
+            os.chown(path, NOBODY, NOBODY)
+        yield moved
+
+
+@pytest.mark.parametrize("command", ["close", "expire --keep 400d"])
+def test_owner(nobodys: Path, command: str) -> None:
+    """Whatever root's command makes belongs to the trail's owner."""
     done = subprocess.run(
-        [TOOL, *command.split(), "--trail", trail],
+        [TOOL, *command.split(), "--trail", nobodys],
         capture_output=True,
         text=True,
         check=False,
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert {path.stat().st_uid for path in trail.rglob("*")} == {NOBODY}
+    assert {path.stat().st_uid for path in nobodys.rglob("*")} == {NOBODY}

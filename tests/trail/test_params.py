@@ -327,6 +327,8 @@ def test_details_round_trip(column: dict[str, object]) -> None:
         pytest.param(b'{"%{token:1}":1}', id="hole in a key"),
         pytest.param(b'{"a":"\\ud800","b":%s}' % (b"1" * 30), id="surrogate"),
         pytest.param(b'{"a":%s}' % DEEP, id="deep"),
+        # What a decoder goes down, and the coder, with more frames a level, would not.
+        pytest.param(b'{"a":' * 260 + b"1" + b"}" * 260, id="too deep to code"),
         pytest.param(b'{"a":%s,"b":%s}' % (b"1" * 30, DEEP), id="deep, a large number"),
         pytest.param(b'{"a":' * 100_000, id="deeper"),
     ],

@@ -26,6 +26,7 @@ from audit_mw.trail.reader import (
     read_lines,
     read_segment,
     segments,
+    strangers,
 )
 from audit_mw.trail.record import (
     VALUES,
@@ -181,6 +182,7 @@ def test_no_segment(tmp_path: Path, name: str) -> None:
     path.rename(path.with_name(name))
 
     assert segments(tmp_path, "request") == []
+    assert strangers(tmp_path, "request") == []
 
 
 @pytest.mark.parametrize("name", ["2026-02-30T24.log", "old.log", "2026-11-21.log~"])
@@ -229,6 +231,7 @@ def test_no_regular_file(tmp_path: Path, kind: str) -> None:
         path.symlink_to(write(tmp_path, "fault", header_line("fault")))
 
     assert segments(tmp_path, "request") == []
+    assert strangers(tmp_path, "request") == [path]
 
 
 def test_two_segments(tmp_path: Path) -> None:
@@ -596,3 +599,18 @@ def test_flat_memory(tmp_path: Path) -> None:
     found = outcome("read", path)
     assert found.pop("grown") < 16 << 10
     assert {"Record": count, "StoredValue": 0, "Damage": 0} == found
+
+
+@pytest.mark.parametrize("cut", [0, 9])
+def test_gzip_damaged_behind(tmp_path: Path, cut: int) -> None:
+    """
+    What stands before the damage of an archive of gzip is read, to the last line.
+    """
+    path = tmp_path / "request" / "2026-11-21.log.gz"
+    path.parent.mkdir()
+    packed = gzip.compress(HEADER + line(1) + line(2))
+    path.write_bytes(packed[:-cut] if cut else packed + b"behind")
+    found = list(read_segment(path))
+
+    assert [each.seq for each in found if isinstance(each, Record)] == [1, 2]
+    assert isinstance(found[-1], Damage)

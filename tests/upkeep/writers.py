@@ -1,7 +1,7 @@
 # A process that writes to a trail for some seconds, by the writer itself.
 #
 # `python -m tests.upkeep.writers TRAIL SECONDS`: a request that runs all the time, and
-# others beside it.
+# others beside it, for so long and as many at least as it takes for files to be rotated.
 import sys
 import time
 
@@ -12,6 +12,8 @@ from audit_mw.event import Param, Spilled
 from audit_mw.ids import EventIds
 from audit_mw.system_notes import SystemNotes
 from audit_mw.trail.writer import Writer
+
+_AT_LEAST = 200
 
 
 def main(trail: str, seconds: str) -> None:
@@ -26,7 +28,7 @@ def main(trail: str, seconds: str) -> None:
     sys.stdout.write("open\n")
     sys.stdout.flush()
     end, count = time.monotonic() + float(seconds), 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or count < _AT_LEAST:
         count += 1
         spill = spill_of(b"%0300d" % count)
         writer.commit(

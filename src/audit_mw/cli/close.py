@@ -3,6 +3,7 @@ from pathlib import Path
 
 import click
 
+from audit_mw.cli.render import shown_path
 from audit_mw.cli.trail import failing, trail_option
 from audit_mw.upkeep.close import close_trail
 
@@ -24,4 +25,5 @@ def close(trail: Path) -> None:
     with failing():
         for closed in close_trail(trail):
             before, after = closed.facts.bytes, closed.archive.stat().st_size
-            click.echo(f"{closed.archive}: {before} bytes in {after}")
+            shown = shown_path(closed.archive)
+            click.echo(f"{shown}: {before} bytes in {after}")

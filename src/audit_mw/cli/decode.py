@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
-from audit_mw.cli.render import quoted
-from audit_mw.cli.trail import tell_skipped
+from audit_mw.cli.render import quoted, safe, shown_path, shown_value
+from audit_mw.cli.telling import tell_damage
+from audit_mw.cli.trail import failing, tell_skipped
+from audit_mw.errors import DamagedRecord
 from audit_mw.event import Event, Hole, JsonText, Param, Rest, Spilled, Text, Value
 from audit_mw.trail.params import decode_params
-from audit_mw.trail.reader import Position, find_value, read_segment, trail_of
+from audit_mw.trail.reader import Damage, Position, find_value, read_segment, trail_of
 from audit_mw.trail.record import Record
 
 __all__ = ["decode"]
@@ -39,28 +41,39 @@ def decode(  # noqa: PLR0913 - each is an option that a user types
     are written exactly as the client sent them: to a file or a pipe, please.
         audit-mw decode audit-trail/request/2026-11-21.log --param q --raw | xxd
     """
-    trail, at = trail_of(file), Position()
-    found = [
-        param
-        for record in read_segment(file, at)
-        if isinstance(record, Record) and event_id in (None, record.event.event)
-        for param in _params(trail, record.event)
-        if _is_named(param, name) and source in (None, param.source)
-    ]
-    tell_skipped(at.skipped)
-    chosen = found[nth - 1 : nth] if nth else found
-    if not chosen:
-        raise _Failure(f"no param {name!r} there ({len(found)} found)")
-    if raw and len(chosen) > 1:
-        raise _Failure(
-            f"{len(chosen)} values of {name!r}; choose with --nth or --event"
-        )
-    for param in chosen:
-        exact = _exact(trail, param.value)
-        if raw:
-            sys.stdout.buffer.write(exact)
-        else:
-            click.echo(quoted(exact))
+    if not file.is_file():  # a FIFO would be waited for
+        raise click.UsageError(f"{shown_path(file)} is no regular file")
+    with failing():
+        trail, at = trail_of(file), Position()
+        found = [
+            param
+            for record in _records(file, at)
+            if event_id in (None, record.event.event)
+            for param in _params(trail, record.event)
+            if _is_named(param, name) and source in (None, param.source)
+        ]
+        tell_skipped(at.skipped)
+        chosen = found[nth - 1 : nth] if nth else found
+        if not chosen:
+            raise _Failure(f"no param {name!a} there ({len(found)} found)")
+        if raw and len(chosen) > 1:
+            raise _Failure(
+                f"{len(chosen)} values of {name!a}; choose with --nth or --event"
+            )
+        for param in chosen:
+            exact = _exact(trail, param.value)
+            if raw:
+                sys.stdout.buffer.write(exact)
+            else:
+                click.echo(quoted(exact))
+
+
+def _records(file: Path, at: Position) -> Iterator[Record]:
+    for item in read_segment(file, at):
+        if isinstance(item, Record):
+            yield item
+        elif isinstance(item, Damage):
+            tell_damage(item)
 
 
 class _Failure(click.ClickException):
@@ -73,7 +86,10 @@ def _params(trail: Path, event: Event) -> Iterator[Param]:
             rest = find_value(trail, param.value.sha256)
             if rest is None:
                 click.echo(f"{param.value.count} params are not in the trail", err=True)
-            yield from decode_params(rest) if rest else ()
+            try:
+                yield from decode_params(rest) if rest else ()
+            except DamagedRecord as error:
+                click.echo(f"damaged: a spilled rest: {error.reason}", err=True)
         else:
             yield param
 
@@ -92,7 +108,7 @@ def _exact(trail: Path, value: Value) -> bytes:
     if value is None:
         raise _Failure("it was sent without a value")
 
-    raise _Failure(f"its value was not kept: {value}")
+    raise _Failure(f"its value was not kept: {shown_value(value)}")
 
 
 def _exact_parts(trail: Path, text: Text) -> Iterator[bytes]:
@@ -102,12 +118,14 @@ def _exact_parts(trail: Path, text: Text) -> Iterator[bytes]:
         elif part.sha256 is not None:
             yield _stored(trail, part.sha256)
         else:
-            raise _Failure(f"a part was withheld: {part.cls}, {part.len} bytes")
+            raise _Failure(f"a part was withheld: {safe((part,))}")
 
 
 def _stored(trail: Path, sha256: str) -> bytes:
     stored = find_value(trail, sha256)
     if stored is None:
-        raise _Failure(f"the values stream of {str(trail)!r} has no {sha256}")
+        raise _Failure(
+            f"the values stream of {shown_path(trail)} has no {ascii(sha256)[1:-1]}"
+        )
 
     return stored

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from audit_mw.cli.render import shown_path
 from audit_mw.cli.trail import failing, trail_option
 from audit_mw.upkeep.expire import LEAST_DAYS, expirable, expire_trail
 
@@ -15,7 +16,7 @@ _DAYS = re.compile(r"([0-9]{1,6})d")
 def _days(_context: click.Context, _option: click.Parameter, value: str) -> int:
     match = _DAYS.fullmatch(value)
     if match is None:
-        raise click.BadParameter(f"{value!r} is no number of days, such as 400d")
+        raise click.BadParameter(f"{value!a} is no number of days, such as 400d")
 
     return int(match[1])
 
@@ -48,7 +49,7 @@ def expire(trail: Path, days: int, *, force: bool, dry_run: bool) -> None:
     with failing():
         if dry_run:
             for path in expirable(trail, days):
-                click.echo(f"would remove {path}")
+                click.echo(f"would remove {shown_path(path)}")
         else:
             for expired in expire_trail(trail, days):
-                click.echo(f"removed {expired.segment}")
+                click.echo(f"removed {shown_path(expired.segment)}")

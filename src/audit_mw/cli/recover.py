@@ -3,6 +3,7 @@ from pathlib import Path
 
 import click
 
+from audit_mw.cli.render import shown_path
 from audit_mw.cli.trail import console_option, failing
 from audit_mw.upkeep.recover import recover_trail
 
@@ -34,5 +35,6 @@ def recover(context: click.Context, trail: Path, journals: Path | None) -> None:
             left = left or not is_done
             problem = journal.problem or "in use by now"
             said = f"{journal.waiting} records recovered" if is_done else problem
-            click.echo(f"{journal.path}: {said}", err=str(trail) == "stdout")
+            shown = shown_path(journal.path)
+            click.echo(f"{shown}: {said}", err=str(trail) == "stdout")
     context.exit(int(left))

@@ -1,14 +1,14 @@
 # Values -> what a terminal may show.
 #
-# Rule 1: a value is decoded only where that is safe: characters that Unicode calls
-#         printable, which leaves out controls, separators and all that is bidirectional
-#         or invisible. The rest stays coded as in the record, so nothing that a client
-#         sent can move a cursor, and "%" is always the first of a code.
+# Rule 1: what is shown is printable ASCII. All else stays coded as in the record, so
+#         nothing that a client sent can move a cursor, turn text round or pass for
+#         another letter, and "%" is always the first of a code.
 # Rule 2: what the client said stands in quotation marks, or is a bare word without
 #         spaces. What we say in its place is marked as in the record, %{password:6},
 #         which nobody can type.
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from audit_mw.event import (
     Hole,
@@ -26,35 +26,34 @@ from audit_mw.event import (
 from audit_mw.trail.encoding import encode_text, encode_time
 from audit_mw.trail.record import Record
 
-__all__ = ["event_lines", "head_line", "quoted", "safe"]
+__all__ = [
+    "event_lines",
+    "head_line",
+    "quoted",
+    "safe",
+    "shown_detail",
+    "shown_path",
+    "shown_value",
+    "word",
+]
 
-_RUN = re.compile(rb"(?:%[0-9A-F]{2})+")
+_UNSAFE = re.compile(rb"[^ -~]")
 _BARE = re.compile(r"[^\s\"']+")
 
 
 def safe(text: Text) -> str:
-    """Return `text` for a terminal: printable characters decoded, all else coded."""
-    if isinstance(text, tuple):
-        return "".join(map(_part, text))
-
-    return _RUN.sub(_printable, encode_text(text)).decode()
+    """Return `text` for a terminal: printable ASCII, all else coded."""
+    # A class or a digest that a forged record has for a hole is coded by nobody.
+    return _UNSAFE.sub(_coded, encode_text(text)).decode()
 
 
-def _part(part: bytes | Hole) -> str:
-    return safe(part) if isinstance(part, bytes) else encode_text((part,)).decode()
+def _coded(byte: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % ord(byte[0])
 
 
-def _printable(run: re.Match[bytes]) -> bytes:
-    exact = bytes.fromhex(run[0].decode().replace("%", ""))
-
-    return b"".join(_character(exact))
-
-
-def _character(exact: bytes) -> Iterator[bytes]:
-    for character in exact.decode(errors="surrogateescape"):
-        coded = character.encode(errors="surrogateescape")
-        shown = character.isprintable() and character != "%"
-        yield coded if shown else encode_text(coded)
+def shown_path(path: Path) -> str:
+    """Return a path for a terminal: the name of a file may hold what moves a cursor."""
+    return safe(str(path).encode(errors="surrogateescape"))
 
 
 def quoted(text: Text) -> str:
@@ -62,11 +61,19 @@ def quoted(text: Text) -> str:
     return '"' + safe(text).replace('"', "%22") + '"'
 
 
-def _word(text: Text | str | None) -> str:
+def _octets(text: str) -> bytes:
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # half a pair, as a forged record may have it
+        return text.encode(errors="surrogatepass")
+
+
+def word(text: Text | str | None) -> str:
+    """Return `text` for a terminal as a bare word, or else quoted; none is -."""
     if text is None:
         return "-"
     if isinstance(text, str):
-        text = text.encode(errors="surrogateescape")
+        text = _octets(text)
     shown = safe(text)
 
     return shown if _BARE.fullmatch(shown) and shown != "-" else quoted(text)
@@ -86,7 +93,7 @@ def _spilled(value: Spilled) -> str:
 def _upload(value: Upload) -> str:
     content = safe((Hole(value.len, sha256=value.sha256),))
 
-    return f"file {_word(value.filename)} of type {_word(value.type)} {content}"
+    return f"file {word(value.filename)} of type {word(value.type)} {content}"
 
 
 def _unread(value: Unread) -> str:
@@ -96,7 +103,7 @@ def _unread(value: Unread) -> str:
 
 
 def _opaque(value: Opaque) -> str:
-    return f"{safe((Hole(value.len, 'opaque'),))} of type {_word(value.type)}"
+    return f"{safe((Hole(value.len, 'opaque'),))} of type {word(value.type)}"
 
 
 def _rest(value: Rest) -> str:
@@ -120,7 +127,8 @@ _SHOW: dict[type, Callable[..., str]] = {
 }
 
 
-def _value(value: Value) -> str:
+def shown_value(value: Value) -> str:
+    """Return the value of a param for a terminal, on one line."""
     return "without a value" if value is None else _SHOW[type(value)](value)
 
 
@@ -130,12 +138,12 @@ def _value(value: Value) -> str:
 def head_line(record: Record) -> str:
     """Return when, who, what, with what result, on one line."""
     event = record.event
-    words = [encode_time(event.time).decode(), event.stream, _word(event.type)]
+    words = [encode_time(event.time).decode(), word(event.stream), word(event.type)]
     if event.method is not None:
-        words += _word(event.client), _word(event.user), _word(event.method)
-        words += _word(event.path), str(event.status or "-")
+        words += word(event.client), word(event.user), word(event.method)
+        words += word(event.path), str(event.status or "-")
 
-    return " ".join([*words, event.outcome, event.event])
+    return " ".join([*words, word(event.outcome), word(event.event)])
 
 
 def event_lines(record: Record) -> Iterator[str]:
@@ -144,22 +152,23 @@ def event_lines(record: Record) -> Iterator[str]:
     for param in record.event.params:
         yield _param_line(param)
     for key, value in record.event.details.items():
-        yield f"    details {_word(key)} = {_detail(value)}"
+        yield f"    details {word(key)} = {shown_detail(value)}"
 
 
 def _param_line(param: Param) -> str:
-    name = "" if param.name is None else f"{_word(param.name)} = "
+    name = "" if param.name is None else f"{word(param.name)} = "
 
-    return f"    {_word(param.source):7} {name}{_value(param.value)}"
+    return f"    {word(param.source):7} {name}{shown_value(param.value)}"
 
 
-def _detail(value: object) -> str:
+def shown_detail(value: object) -> str:
+    """Return a value of details for a terminal, on one line."""
     if isinstance(value, (bytes, tuple)):
-        return _word(value)
+        return word(value)
     if isinstance(value, list):
-        return "[" + ", ".join(map(_detail, value)) + "]"
+        return "[" + ", ".join(map(shown_detail, value)) + "]"
     if isinstance(value, Mapping):
-        shown = (f"{_word(key)}: {_detail(item)}" for key, item in value.items())
+        shown = (f"{word(key)}: {shown_detail(item)}" for key, item in value.items())
         return "{" + ", ".join(shown) + "}"
 
-    return _word(str(value))
+    return word(str(value))

@@ -5,37 +5,69 @@ from pathlib import Path
 
 import click
 
-from audit_mw.cli.render import safe
-from audit_mw.cli.trail import failing, text_option
-from audit_mw.verify import Finding, Report, verify_trail
+from audit_mw.cli.progress import watching
+from audit_mw.cli.render import safe, shown_path
+from audit_mw.cli.trail import check_trails, failing, trails_option
+from audit_mw.verify import Finding, Report, Touched, verify_trail
 
 __all__ = ["verify"]
 
+_SHOWN = 20  # of the records that damage touches
+
 
 @click.command()
-@text_option
+@trails_option
 @click.option(
     "--journals",
     envvar="AUDIT_MW_JOURNAL_DIR",
     type=click.Path(file_okay=False, path_type=Path),
     help="Directory of the journals; AUDIT_MW_JOURNAL_DIR, else .journal in the trail.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
-def verify(trail: Path, journals: Path | None, *, as_json: bool) -> None:
+@click.option(
+    "--checkpoint",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Go on where the last run with this file was; what it read is not read again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON object a trail.")
+def verify(
+    trails: tuple[Path, ...],
+    journals: Path | None,
+    checkpoint: Path | None,
+    *,
+    as_json: bool,
+) -> None:
     """
-    Read the whole trail; name what is damaged, missing, or contradicts itself.
+    Read whole trails; name what is damaged, missing, or contradicts itself.
 
     \b
     A captured console is read as well: give its file as --trail.
     Writers may go on meanwhile. Exit code 0: all is well, 1: there are findings.
         audit-mw verify --trail /var/log/shop
+        audit-mw verify --trail /mnt/web1 --trail /mnt/web2 --json
+        audit-mw verify --trail /var/log/shop --checkpoint /var/lib/shop/verified
     """
-    with failing():
-        report = verify_trail(trail, journals)
-    for line in [_json(report)] if as_json else _lines(report):
-        click.echo(line)
-    if not report.is_well:
+    if checkpoint is not None and len(trails) > 1:
+        raise click.UsageError("--checkpoint is of one trail; run verify for each")
+    check_trails(trails)
+    is_well = True
+    for trail in trails:
+        report = _verified(trail, journals, checkpoint)
+        for line in [_json(report)] if as_json else _lines(report):
+            click.echo(line)
+        is_well = is_well and report.is_well
+    if not is_well:
         raise click.exceptions.Exit(1)
+
+
+def _verified(trail: Path, journals: Path | None, checkpoint: Path | None) -> Report:
+    shown = shown_path(trail)
+    with failing(), watching() as progress:
+        return verify_trail(
+            trail,
+            journals,
+            lambda part: progress.show(f"verify {shown}", part),
+            checkpoint,
+        )
 
 
 def _lines(report: Report) -> Iterator[str]:
@@ -54,7 +86,8 @@ def _shown(finding: Finding) -> str:
 
 
 def _summary(report: Report) -> Iterator[str]:
-    yield f"{report.trail}: {report.segments} segments, {report.bytes} bytes"
+    trail = shown_path(report.trail)
+    yield f"{trail}: {report.segments} segments, {report.bytes} bytes"
     for stream, count in sorted(report.records.items()):
         yield f"  {stream:12} {count}"
     yield f"  {'instances':12} {report.instances}, {report.unended} without an end"
@@ -68,8 +101,26 @@ def _summary(report: Report) -> Iterator[str]:
         yield f"  {'skipped':12} {report.skipped} lines that are no records"
     if report.unread:
         yield f"  {'unread':12} {report.unread} files that are no segments"
+    yield from _touched(report)
     found = len(report.findings) + report.more
     yield f"{found} findings" if found else "all is well"
+
+
+def _touched(report: Report) -> Iterator[str]:
+    """Say which records the damage touches, and what can be relied on."""
+    if report.damaged:
+        yield f"  {'damaged':12} {report.damaged} lines; those that say which they are:"
+    for touched in report.touched[:_SHOWN]:
+        where = report.at(touched.place, "")
+        which = f"seq {touched.seq or '?'} of {touched.instance or '?'}"
+        name = safe(where.path.name.encode(errors="surrogateescape"))
+        yield f"    event {touched.event}, {which}: {name}:{where.line}"
+    if len(report.touched) > _SHOWN:
+        yield f"    and {len(report.touched) - _SHOWN} more: --json has them"
+    if not report.is_well:
+        whole = report.runs - report.broken
+        yield f"  {'relied on':12} {sum(report.records.values())} lines that are whole"
+        yield f"  {'complete':12} {whole} of {report.runs} streams of instances"
 
 
 def _json(report: Report) -> str:
@@ -90,6 +141,10 @@ def _json(report: Report) -> str:
             "skipped": report.skipped,
             "told": dict(report.told),
             "counted": {kind: count for kind, count in report.counted.items() if count},
+            "damaged": report.damaged,
+            "touched": [_touched_plain(report, each) for each in report.touched],
+            "runs": report.runs,
+            "broken": report.broken,
             "findings": [_plain(finding) for finding in report.findings],
             "more": report.more,
             "repeated": [_plain(finding) for finding in report.repeated],
@@ -99,3 +154,15 @@ def _json(report: Report) -> str:
 
 def _plain(finding: Finding) -> dict[str, object]:
     return {**finding._asdict(), "path": str(finding.path)}
+
+
+def _touched_plain(report: Report, touched: Touched) -> dict[str, object]:
+    where = report.at(touched.place, "")
+
+    return {
+        "event": touched.event,
+        "seq": touched.seq,
+        "instance": touched.instance,
+        "path": str(where.path),
+        "line": where.line,
+    }

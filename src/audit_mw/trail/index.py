@@ -4,14 +4,16 @@
 #         more than rubbish, a segment reads from its start.
 # Rule 2: it names the file that was closed by device and inode. So a segment whose
 #         closing was cut short is not read twice, and a journal finds what it appended.
+import errno
 import json
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from glob import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from audit_mw.errors import DamagedRecord
 from audit_mw.trail.encoding import decode_time, encode_time
@@ -23,12 +25,14 @@ __all__ = [
     "Index",
     "decode_index",
     "encode_index",
+    "open_regular",
     "read_index",
     "was_closed",
 ]
 
 FORMAT = 1
-_MOST_BYTES = 64 << 20
+# Of a day of 500 GB; each frame that is named takes some hundred bytes of memory.
+_MOST_BYTES = 4 << 20
 
 
 class Frame(NamedTuple):
@@ -151,10 +155,36 @@ def read_index(path: Path) -> Index | None:
         DamagedRecord: there is a file in its place that is no index.
     """
     try:
-        with index_path(path).open("rb") as file:
-            return decode_index(file.read(_MOST_BYTES))
+        return decode_index(_read(index_path(path)))
     except FileNotFoundError:
         return None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.read(_MOST_BYTES)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EINVAL, errno.EISDIR):
+            raise DamagedRecord("no index: no regular file") from error
+        raise
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """
+    Open a file, and nothing else that may stand there, for reading.
+
+    Raises:
+        OSError: it is none, or cannot be opened.
+    """
+    # A FIFO would be waited for, and a link may lead to what has no end.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    fd = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+    return os.fdopen(fd, "rb")
 
 
 def was_closed(path: Path, device: int, inode: int) -> bool:
@@ -168,7 +198,7 @@ def was_closed(path: Path, device: int, inode: int) -> bool:
     stem = path.name.partition(".log")[0]
     for each in path.parent.glob(f"{escape(stem)}*.index"):
         with suppress(DamagedRecord, OSError):
-            index = decode_index(each.read_bytes()[:_MOST_BYTES])
+            index = decode_index(_read(each))
             if (index.device, index.inode) == (device, inode):
                 return True
 

@@ -11,7 +11,10 @@ from audit_mw.trail.archive import UNREADABLE, open_segment
 from audit_mw.trail.index import read_index
 from audit_mw.trail.names import SegmentName
 
-__all__ = ["segments"]
+__all__ = ["NO_FILE", "segments", "strangers"]
+
+# What is said of a stranger.
+NO_FILE = "it is not read, for it is no regular file; put the segment back in its place"
 
 _DATE = len("2026-11-21")
 _STEP = 1 << 16
@@ -34,6 +37,35 @@ def segments(trail: Path, stream: str) -> list[Path]:
     archives = set(_unfinished(paths))
 
     return [path for path in paths if path not in archives]
+
+
+def strangers(trail: Path, stream: str) -> list[Path]:
+    """
+    Return what stands where a segment is to stand, or all of them, and is not read.
+
+    That is a link, a FIFO, a device, or a directory; for the directory of the stream,
+    whatever is none. Who looks for something is to know that it may have been there.
+    """
+    directory = trail / stream
+    if trail.is_file():
+        return []
+    try:
+        paths = [path for path in directory.iterdir() if _is_stranger(path)]
+    except FileNotFoundError:
+        return [directory] if directory.is_symlink() else []
+    except NotADirectoryError:
+        return [directory]
+
+    return sorted(paths)
+
+
+def _is_stranger(path: Path) -> bool:
+    try:
+        is_file = stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:  # renamed since
+        return False
+
+    return SegmentName(path.name).is_segment and not is_file
 
 
 def _is_segment(path: Path) -> bool:

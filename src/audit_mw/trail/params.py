@@ -34,6 +34,7 @@ from audit_mw.trail.encoding import decode_text, encode_text
 
 __all__ = [
     "PENDING",
+    "VALUE_KEYS",
     "decode_details",
     "decode_params",
     "encode_details",
@@ -227,6 +228,10 @@ _SHAPES = {
 }
 
 
+# The keys of each object that may stand in the place of a value.
+VALUE_KEYS = tuple(_SHAPES)
+
+
 def decode_params(coded: bytes) -> tuple[Param, ...]:
     """
     Return the params of column 21, or of a spilled rest.
@@ -308,13 +313,24 @@ def _detail(value: object) -> bytes:
     raise TypeError(f"{type(value).__name__} is no value of details")
 
 
+# Lists and mappings in each other. What an application says is eight deep, each at most
+# two here, under a key of ours; who forges a line may nest it beyond what the coder, or
+# whoever prints it, can go down.
+_DEEPEST = 32
+
+
 def decode_details(coded: bytes) -> dict[str, object]:
-    """Return what `encode_details` made `coded` from."""
+    """
+    Return what `encode_details` made `coded` from.
+
+    Raises:
+        DamagedRecord: it is no object that the coder writes, or nested too deep.
+    """
     try:
         details = _loads_exact(coded) if _LARGE.search(coded) else _loads(coded)
         if not isinstance(details, dict):
             raise DamagedRecord("details that are no JSON object")
-        return _decode_mapping(details)
+        return _decode_mapping(details, _DEEPEST)
     except RecursionError as error:
         raise DamagedRecord("details that are nested too deep") from error
 
@@ -330,8 +346,11 @@ def _loads_exact(coded: bytes) -> object:
         raise DamagedRecord(f"a column that is no JSON: {error}") from error
 
 
-def _decode_mapping(details: dict[str, object]) -> dict[str, object]:
-    return {_decode_key(key): _decode_detail(item) for key, item in details.items()}
+def _decode_mapping(details: dict[str, object], room: int) -> dict[str, object]:
+    return {
+        _decode_key(key): _decode_detail(item, room - 1)
+        for key, item in details.items()
+    }
 
 
 def _decode_key(key: str) -> str:
@@ -344,13 +363,15 @@ def _decode_key(key: str) -> str:
         raise DamagedRecord("a key of details that is no text") from error
 
 
-def _decode_detail(value: object) -> object:
+def _decode_detail(value: object, room: int) -> object:
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, (list, dict)) and not room:
+        raise DamagedRecord("details that are nested too deep")
     if isinstance(value, list):
-        return [_decode_detail(item) for item in value]
+        return [_decode_detail(item, room - 1) for item in value]
     if isinstance(value, dict):
-        return _decode_mapping(value)
+        return _decode_mapping(value, room)
     if isinstance(value, float):
         raise DamagedRecord("a number in details that is not whole")
 

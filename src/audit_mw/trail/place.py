@@ -13,7 +13,7 @@ from audit_mw.event import Draft, Event, Spill
 from audit_mw.trail.entry import Entry, encode_version
 from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.record import change_instance, draft_event
-from audit_mw.trail.slots import DONE, OPEN, SENDING, Slot
+from audit_mw.trail.slots import DONE, FREE, OPEN, SENDING, Slot
 
 __all__ = ["Keeper", "Place"]
 
@@ -61,6 +61,11 @@ class Place:
         self._draft: Draft | None = None
         self._is_over = False
         self._spills: tuple[Spill, ...] = ()
+
+    def go_on(self, draft: Draft | None, *, is_over: bool) -> None:
+        """Go on from a version that is kept, or with the writer, already."""
+        self._draft = None if is_over else draft
+        self._is_over = is_over
 
     def open(self, event: Event | Draft) -> Iterable[Receipt]:
         """Keep what is on record should the process die; return what to wait for."""
@@ -143,9 +148,18 @@ class Place:
             self._keeper.free(large)
             return False
         # Both have the record for a moment; the large one says so.
-        large.claim(origin=small.number if small.state else -1)
-        large.put(state, version)
-        self._slot = large
+        try:
+            large.claim(origin=small.number if small.state else -1)
+            large.put(state, version)
+            self._slot = large
+            small.mark(FREE)
+        except BaseException:
+            # What a signal raises must not leave it in both: it would be told twice.
+            if self._slot is large:
+                small.mark(FREE)
+            else:
+                self._keeper.free(large)
+            raise
         self._keeper.free(small)
 
         return True
@@ -169,8 +183,11 @@ class Place:
         self._draft = None
         if not self._is_over:
             self._is_over = True
-            self._keeper.free(self._slot)
+            slot, self._slot = self._slot, None
+            self._keeper.free(slot)
 
     def _finish(self, entry: Entry) -> None:
-        self._draft, self._is_over = None, True
+        # Whoever still holds this place must not pass for one who has the slot.
+        self._draft = self._slot = None
+        self._is_over = True
         self._keeper.append(entry)

@@ -59,6 +59,7 @@ __all__ = [
     "finish_value_line",
     "finish_value_parts",
     "header_line",
+    "is_whole",
     "mark_recovered",
 ]
 
@@ -298,6 +299,18 @@ def mark_recovered(draft: Draft, delivery: str = "unknown") -> Draft:
     return draft._replace(after=b"\t".join(cells))
 
 
+def mark_broken_off(draft: Draft) -> Draft:
+    """Return a draft that says that its exchange was broken off, not its process."""
+    cells = finish_delivery(draft.after, "unknown").split(b"\t")
+    place = _PLACE_OF["details"]
+    details = decode_details(cells[place])
+    if details.get("reason") == b"process_died":
+        details = details | {"reason": b"broken_off"}
+        cells[place] = encode_record_details(details)
+
+    return draft._replace(after=b"\t".join(cells))
+
+
 def change_instance(draft: Draft, instance: str) -> Draft:
     """Return a draft that names another instance."""
     cells = draft.after.split(b"\t")
@@ -364,6 +377,13 @@ def _cells_of(line: bytes, columns: tuple[Column, ...]) -> list[bytes]:
         raise DamagedRecord("the check does not fit the line")
 
     return cells
+
+
+def is_whole(line: bytes) -> bool:
+    """Tell at little cost whether the length and the check of a line fit it."""
+    check = xxh3_64_hexdigest(line[: -_CHECK_LEN - 1]) + "\n"
+
+    return line.endswith(check.encode()) and line.startswith(b"%d\t" % len(line))
 
 
 def decode_line(line: bytes) -> Record:

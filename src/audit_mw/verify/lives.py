@@ -4,8 +4,8 @@
 # It grows with the instances and the segments, not with the records.
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import astuple, dataclass, field
+from typing import Any, NamedTuple
 
 from audit_mw.event import Event
 from audit_mw.trail.names import period_of
@@ -73,7 +73,11 @@ class Lives:
 
     def of(self, instance: str) -> Life:
         """Return the life of an instance."""
-        return self._lives.setdefault(instance, Life())
+        life = self._lives.get(instance)
+        if life is None:
+            life = self._lives[instance] = Life()
+
+        return life
 
     def instances(self) -> dict[str, Life]:
         """Return all of which anything was read."""
@@ -82,6 +86,37 @@ class Lives:
     def expired_until(self, stream: str) -> int:
         """Return the end of the last period that expired, in microseconds; 0: none."""
         return self._expired_until.get(stream, 0)
+
+    def kept(self) -> dict[str, Any]:
+        """Return all, for a checkpoint."""
+        return {
+            "lives": {name: astuple(life) for name, life in self._lives.items()},
+            "told": self.told,
+            "counted": self.counted,
+            "closed": [
+                [name, closed.sha256.decode("latin-1"), closed.place]
+                for name, closed in self.closed.items()
+            ],
+            "expired": sorted(self.expired),
+            "until": self._expired_until,
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Take what `kept` gave."""
+        for name, (began, started, ended, last, said) in kept["lives"].items():
+            places = {
+                str(stream): (int(seq), Place(*map(int, place)))
+                for stream, (seq, place) in last.items()
+            }
+            known = None if began is None else int(began)
+            self._lives[name] = Life(known, int(started), int(ended), places, said)
+        self.told.update(kept["told"])
+        self.counted.update(kept["counted"])
+        for (stream, name), digest, place in kept["closed"]:
+            at = Place(*map(int, place))
+            self.closed[str(stream), str(name)] = Closed(digest.encode("latin-1"), at)
+        self.expired = {(str(stream), str(name)) for stream, name in kept["expired"]}
+        self._expired_until = {key: int(until) for key, until in kept["until"].items()}
 
     def take(self, record: Record, place: Place) -> None:
         """Take a record of `system`."""

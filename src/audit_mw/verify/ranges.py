@@ -1,6 +1,7 @@
 # Which numbers were seen, as ranges: memory grows with the gaps, not with the records.
 from bisect import bisect_right
 from collections.abc import Iterator
+from typing import Any, Self
 
 from audit_mw.verify.report import Place
 
@@ -52,6 +53,18 @@ class Ranges:
             self._starts.insert(at, seq)
             self._ends.insert(at, seq)
             self._places.insert(at, place)
+
+    def kept(self) -> list[Any]:
+        """Return all, for a checkpoint."""
+        return [self._starts, self._ends, self._places]
+
+    def restore(self, kept: list[Any]) -> Self:
+        """Take what `kept` gave."""
+        starts, ends, places = kept
+        self._starts, self._ends = list(map(int, starts)), list(map(int, ends))
+        self._places = [Place(*map(int, place)) for place in places]
+
+        return self
 
     def gaps(self) -> Iterator[tuple[int, int, Place]]:
         """Yield (first, last) of what is missing, and where what follows it stands."""

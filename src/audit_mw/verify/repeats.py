@@ -7,10 +7,11 @@
 import hashlib
 import sqlite3
 from dataclasses import replace
-from typing import Self
+from typing import Any, Self
 
 from audit_mw.event import Event
 from audit_mw.trail.record import Record, draft_event
+from audit_mw.verify.ordinary import OrdinaryRecord
 from audit_mw.verify.ranges import Ranges
 from audit_mw.verify.report import Place
 
@@ -44,10 +45,19 @@ class Repeats:
         """The streams in which there are any."""
         return {stream for _, stream in self._ranges}
 
-    def take(self, record: Record, place: Place) -> None:
+    def take(self, record: OrdinaryRecord, place: Place) -> None:
         """Take a number that was there before."""
-        key = record.event.instance, record.event.stream
+        key = record.instance, record.stream
         self._ranges.setdefault(key, Ranges()).add(record.seq, place)
+
+    def kept(self) -> list[Any]:
+        """Return the numbers, for a checkpoint."""
+        return [[key, each.kept()] for key, each in self._ranges.items()]
+
+    def restore(self, kept: list[Any]) -> None:
+        """Take what `kept` gave."""
+        for (instance, stream), each in kept:
+            self._ranges[str(instance), str(stream)] = Ranges().restore(each)
 
     def again(self, record: Record, place: Place) -> tuple[Place, bool] | None:
         """

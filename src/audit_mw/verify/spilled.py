@@ -7,6 +7,7 @@
 # A spilled rest of params names values as well. It is looked into when it is known
 # which values are such rests, so the values are then read twice.
 import sqlite3
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from audit_mw.event import Rest, Spilled
@@ -14,13 +15,15 @@ from audit_mw.verify.report import Place
 
 __all__ = ["Named", "Spilt"]
 
+_OFTEN = ("synchronous=NORMAL", "cache_size=-16384", "temp_store=1")  # of a checkpoint
 _PRAGMAS = ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16384", "temp_store=1")
 _TABLES = """
-CREATE TABLE stored (sha256 BLOB PRIMARY KEY, size INTEGER) WITHOUT ROWID;
-CREATE TABLE rest (
+CREATE TABLE IF NOT EXISTS stored (sha256 BLOB PRIMARY KEY, size INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rest (
     sha256 BLOB PRIMARY KEY, time INTEGER, cut INTEGER,
     file INTEGER, line INTEGER, offset INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state (id INTEGER PRIMARY KEY, text TEXT);
 """
 
 
@@ -33,21 +36,59 @@ class Named(NamedTuple):
 
 
 class Spilt:
-    """The values of a trail; used as a context manager."""
+    """
+    The values of a trail; used as a context manager.
 
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        for pragma in _PRAGMAS:
-            self._database.execute(f"PRAGMA {pragma}")
-        self._database.executescript(_TABLES)
-        self._database.execute("BEGIN")
-        self.has_rests = False
+    Args:
+        path: of a checkpoint, in which they are kept; None: they go with the process.
+
+    Raises:
+        ValueError: the file is another thing.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        name = "" if path is None else str(path)
+        self._database = sqlite3.connect(name, isolation_level=None)
+        try:
+            for pragma in _PRAGMAS if path is None else _OFTEN:
+                self._database.execute(f"PRAGMA {pragma}")
+            self._database.executescript(_TABLES)
+            self._database.execute("BEGIN")
+            self.has_rests = self._has_rests()
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise ValueError(str(error)) from error
+
+    def _has_rests(self) -> bool:
+        return self._database.execute("SELECT 1 FROM rest").fetchone() is not None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self._database.close()
+
+    def state(self) -> str | None:
+        """Return what was kept beside the values."""
+        row = self._database.execute("SELECT text FROM state").fetchone()
+
+        return None if row is None else str(row[0])
+
+    def keep(self, text: str) -> None:
+        """
+        Make the values, and a text beside them, outlive this process.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        try:
+            self._database.execute(
+                "INSERT OR REPLACE INTO state VALUES (1, ?)", (text,)
+            )
+            self._database.execute("COMMIT")
+            self._database.execute("BEGIN")
+        except sqlite3.Error as error:
+            raise OSError(f"the checkpoint cannot be written: {error}") from error
 
     def store(self, sha256: str, size: int) -> None:
         """Take a value that is there."""

@@ -1,0 +1,1 @@
+"""Whether a deployment keeps what is promised: its checks and requirements."""
