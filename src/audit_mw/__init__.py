@@ -7,6 +7,7 @@ An evidence-grade audit trail for any ASGI or WSGI application.
 
 From the top floor down; each imports only from those below it:
 
+    door        door                      the public names, imported when first used
     entries     serve, integrations       wrap with no line of code to change
     edges       middleware, asgi, wsgi    translate and tee, never parse
                 health_endpoint           is it well?
@@ -21,22 +22,8 @@ From the top floor down; each imports only from those below it:
     readers     cli/                      what people look at
 """
 
-from audit_mw.errors import AuditError, AuditUnavailable, ConfigError
-from audit_mw.health_endpoint import health, health_app
-from audit_mw.middleware import AuditMiddleware
-from audit_mw.voice import (
-    call,
-    carry,
-    current,
-    error,
-    login,
-    logout,
-    open,  # noqa: A004 - audit_mw.open is what it is called
-    security,
-    session_expired,
-    session_invalidated,
-    system,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __all__ = [
     "AuditError",
@@ -59,3 +46,39 @@ __all__ = [
 ]
 
 __version__ = "0.1.0.dev0"
+
+if TYPE_CHECKING:
+    from audit_mw.door import (
+        AuditError,
+        AuditMiddleware,
+        AuditUnavailable,
+        ConfigError,
+        call,
+        carry,
+        current,
+        error,
+        health,
+        health_app,
+        login,
+        logout,
+        open,  # noqa: A004 - audit_mw.open is what it is called
+        security,
+        session_expired,
+        session_invalidated,
+        system,
+    )
+else:
+
+    def __getattr__(name):
+        # Commands that read a trail need none of it, and it takes most of their start.
+        # All at once: what is first said in a request must not be looked for there.
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        door = import_module("audit_mw.door")
+        globals().update((each, getattr(door, each)) for each in __all__)
+
+        return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

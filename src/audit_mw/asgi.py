@@ -7,33 +7,32 @@
 # Rule 3: the record is committed before the last message is handed over, and if that
 #         fails it is not. All else is passed on first and noted afterwards.
 # Rule 4: whatever the application returns or raises goes on unchanged.
-#
-# (Longer than 250 lines, since requests and websockets are served by the same rules.)
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from audit_mw.asgi_head import lasting, request_head, vouched
-from audit_mw.asgi_tell import STARTS, TELL, payload
+from audit_mw import asgi_tees
+from audit_mw.asgi_head import request_head, vouched
+from audit_mw.asgi_peer import known_peers, peer_of_socket
+from audit_mw.asgi_tees import (
+    Message,
+    Receive,
+    Receiving,
+    Send,
+    Sending,
+    SocketReceiving,
+    SocketSending,
+    Teed,
+    refuse_http,
+)
 from audit_mw.asgi_wait import answered
-from audit_mw.auditor import Auditor, Receipt, Recorder
-from audit_mw.current import Current, enter, leave
+from audit_mw.auditor import Auditor, Recorder
+from audit_mw.current_exchange import Current, enter, leave
 from audit_mw.errors import AuditUnavailable
 
 __all__ = ["ASGIApp", "AsgiAuditMiddleware"]
 
 Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[Any]]
-
-_REFUSAL: list[tuple[bytes, bytes]] = [
-    (b"content-type", b"text/plain; charset=utf-8"),
-    (b"retry-after", b"5"),
-]
-_REFUSAL_BODY = b"Service Unavailable\n"
-_UNAVAILABLE = 503
 
 
 class AsgiAuditMiddleware:
@@ -45,6 +44,9 @@ class AsgiAuditMiddleware:
         self._types = auditor.config.types
         header = auditor.config.event_header
         self._event_header = header.encode() if header else None
+        self._begin_short = auditor.short_road.begin_asgi(
+            vouched, known_peers(), peer_of_socket, asgi_tees
+        )
         self._kinds = {
             "http": self._http,
             "websocket": self._websocket,
@@ -57,97 +59,48 @@ class AsgiAuditMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Serve one connection scope."""
+        if self._begin_short is not None and scope["type"] == "http":
+            sending = self._begin_short(scope, receive, send)
+            if sending is not None:
+                return await self._serve(
+                    scope, sending.receiving, sending, sending.recorder
+                )
         watched = self._kinds.get(scope["type"], self.app)
 
         return await watched(scope, receive, send)
 
-    async def _http(  # noqa: C901 - a further call for each message has its price
-        self, scope: Scope, receive: Receive, send: Send
-    ) -> Any:
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = self._begin(scope, receive)
-            if recorder is not None and recorder.opening:
-                recorder = await self._opened(recorder, scope, receive)
+            recorder = await self._begun(scope, receive)
         except AuditUnavailable:
-            return await _refuse_http(send)
+            return await refuse_http(send)
         if recorder is None:
             return await self.app(scope, receive, send)
-        exchange, event_header = recorder.exchange, self._event_header
-        started = False
+        sending = Sending(recorder, send, self._event_header)
 
-        async def tee_receive() -> Message:
-            message = await receive()
-            kind = message["type"]
-            if kind == "http.request":
-                body = message.get("body") or b""
-                steps = recorder.read(
-                    bytes(body), ended=not message.get("more_body", False)
-                )
-                if steps:
-                    await _keep(steps)
-            elif kind == "http.disconnect":
-                exchange.gone()
-            return message
-
-        async def tee_send(message: Message) -> None:
-            nonlocal started
-            steps, message = _told(recorder, message, event_header)
-            if steps:
-                await _kept(recorder, steps)
-            try:
-                await send(message)
-            except BaseException as error:
-                recorder.undelivered(error)
-                raise
-            recorder.taken()
-            started = started or message["type"] == "http.response.start"
-
-        async def refuse() -> None:
-            if not started:
-                with suppress(OSError):  # the client may have left
-                    await _refuse_http(send)
-
-        return await self._serve(scope, tee_receive, tee_send, recorder, refuse)
+        return await self._serve(scope, Receiving(recorder, receive), sending, recorder)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> Any:
         try:
-            recorder = self._begin(scope, receive)
-            if recorder is not None and recorder.opening:
-                recorder = await self._opened(recorder, scope, receive)
+            recorder = await self._begun(scope, receive)
         except AuditUnavailable:
             return await _refuse_websocket(receive, send)
         if recorder is None:
             return await self.app(scope, receive, send)
-        exchange = recorder.exchange
+        receiving = SocketReceiving(recorder, receive)
 
-        async def tee_receive() -> Message:
-            message = await receive()
-            kind = message["type"]
-            if kind == "websocket.receive":
-                exchange.message_in(payload(message))
-            elif kind == "websocket.disconnect":
-                exchange.disconnected(message.get("code", 1005))
-            return message
+        return await self._serve(
+            scope, receiving, SocketSending(recorder, send), recorder
+        )
 
-        async def tee_send(message: Message) -> None:
-            steps, message = _told(recorder, message)
-            await _kept(recorder, steps)
-            try:
-                await send(message)
-            except BaseException as error:
-                recorder.undelivered(error)
-                raise
-            recorder.taken()
-
-        async def refuse() -> None:
-            return None  # the exception that goes up ends the connection
-
-        return await self._serve(scope, tee_receive, tee_send, recorder, refuse)
-
-    def _begin(self, scope: Scope, receive: Receive) -> Recorder | None:
-        return self._auditor.begin(
+    async def _begun(self, scope: Scope, receive: Receive) -> Recorder | None:
+        recorder = self._auditor.begin(
             lambda: request_head(scope, receive), lambda: vouched(scope)
         )
+        if recorder is not None and recorder.opening:
+            return await self._opened(recorder, scope, receive)
+
+        return recorder
 
     async def _opened(
         self, recorder: Recorder, scope: Scope, receive: Receive
@@ -171,20 +124,20 @@ class AsgiAuditMiddleware:
         self,
         scope: Scope,
         receive: Receive,
-        send: Send,
+        send: Teed,
         recorder: Recorder,
-        refuse: Callable[[], Awaitable[None]],
     ) -> Any:
         current = Current(recorder, self._types)
-        before = enter(current)
+        before = None
         try:
+            before = enter(current)
             result = await self.app(scope, receive, send)
         except Exception as error:
             caught = recorder.refused
             recorder.failed(error)
             recorder.end()
             if recorder.refused is not None:
-                await refuse()
+                await send.refuse()
             if recorder.refused is not caught:
                 raise recorder.refused from error  # type: ignore[misc] # it is set
             raise
@@ -196,7 +149,7 @@ class AsgiAuditMiddleware:
         else:
             recorder.end()
             if recorder.refused is not None:
-                await refuse()
+                await send.refuse()
                 # Be it now or before: the application may have caught it and gone on.
                 raise recorder.refused
             return result
@@ -230,68 +183,6 @@ class AsgiAuditMiddleware:
                 self._auditor.close()
 
         return await self.app(scope, tee_receive, tee_send)
-
-
-def _told(
-    recorder: Recorder, message: Message, event_header: bytes | None = None
-) -> tuple[Iterable[Receipt], Message]:
-    """Tell of a message; return what to wait for, and what to hand over."""
-    kind = message["type"]
-    tell = TELL.get(kind)
-    if tell is None:
-        return (), message
-    if kind not in STARTS:
-        return tell(recorder, message), message
-    message = _readable(message)
-    steps = tell(recorder, message)
-    if event_header and kind == "http.response.start":
-        message = _with_event(message, event_header, recorder.event)
-
-    return steps, message
-
-
-async def _kept(recorder: Recorder, steps: Iterable[Receipt]) -> None:
-    for receipt in steps:
-        await answered(receipt)
-        recorder.check(receipt)
-
-
-async def _keep(steps: Iterable[Receipt]) -> None:
-    for receipt in steps:
-        await answered(receipt)
-        with suppress(AuditUnavailable):
-            receipt.check()
-            continue
-        break  # the head is on record; the end will be, or else be refused
-
-
-def _readable(message: Message) -> Message:
-    headers = message.get("headers")
-    kept = lasting(headers)
-
-    return message if kept is headers else {**message, "headers": kept}
-
-
-# --- refusal
-
-
-def _with_event(message: Message, name: bytes, event: str) -> Message:
-    # A copy: message and list may be the application's constants.
-    headers = [*(message.get("headers") or ()), (name, event.encode())]
-
-    return {**message, "headers": headers}
-
-
-async def _refuse_http(send: Send) -> None:
-    length = (b"content-length", b"%d" % len(_REFUSAL_BODY))
-    await send(
-        {
-            "type": "http.response.start",
-            "status": _UNAVAILABLE,
-            "headers": [*_REFUSAL, length],
-        }
-    )
-    await send({"type": "http.response.body", "body": _REFUSAL_BODY})
 
 
 async def _refuse_websocket(receive: Receive, send: Send) -> None:

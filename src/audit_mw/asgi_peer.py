@@ -9,9 +9,9 @@
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary
 
-__all__ = ["find_peer"]
+__all__ = ["find_peer", "known_peers", "peer_of_socket"]
 
 Peer = tuple[str, int | None] | None
 Found = tuple[Peer, Mapping[str, str] | None]
@@ -23,7 +23,7 @@ _PAIR = 2
 def find_peer(scope: MutableMapping[str, Any], receive: object) -> Found:
     """Return the peer; and who put which address in its place, if that is known."""
     told = _told(scope)
-    own = _of_socket(getattr(receive, "__self__", None))
+    own = peer_of_socket(getattr(receive, "__self__", None))
     if own is None or own == told or told is None or not scope.get("client"):
         return told, None
     host, port = told
@@ -48,7 +48,8 @@ def _told(scope: MutableMapping[str, Any]) -> Peer:
     return str(host), int(port) if str(port).isdecimal() else None
 
 
-def _of_socket(owner: object) -> Peer:
+def peer_of_socket(owner: object) -> Peer:
+    """Return the peer that the transport of an object of uvicorn's knows, if any."""
     if not type(owner).__module__.startswith("uvicorn."):
         return None
     transport = getattr(owner, "transport", None)
@@ -64,6 +65,13 @@ def _of_socket(owner: object) -> Peer:
 
 # To ask is a system call under uvloop, and a connection has many requests.
 _known: WeakKeyDictionary[Any, Peer] = WeakKeyDictionary()
+
+
+def known_peers() -> dict[ReferenceType[Any], Peer]:
+    """Return peers by weak references to transports, as they come to be known."""
+    known: dict[ReferenceType[Any], Peer] = vars(_known)["data"]
+
+    return known
 
 
 def _asked(transport: Any) -> Peer:

@@ -19,10 +19,10 @@ from audit_mw.config import Config
 from audit_mw.errors import AuditError, AuditUnavailable, ConfigError
 from audit_mw.event import RequestHead
 from audit_mw.exchange import Exchange
-from audit_mw.ids import EventIds
 from audit_mw.ordinary import Ordinary
 from audit_mw.recorder import Recorder, Vouched
 from audit_mw.rules import Rules
+from audit_mw.short_road import ShortRoad, check_built, make_ids
 from audit_mw.startup import startup_details
 from audit_mw.statements import Statement, compose
 from audit_mw.system_notes import SystemNotes
@@ -32,6 +32,7 @@ from audit_mw.trail.mounts import is_in_memory
 from audit_mw.trail.owner import acting_as, check_owner
 from audit_mw.trail.params import encode_details, encode_param
 from audit_mw.trail.receipt import Receipt
+from audit_mw.trail.reporting import describe
 from audit_mw.trail.sheet import Sheet
 from audit_mw.trail.writer import Writer, journal_directory
 
@@ -56,13 +57,15 @@ class Auditor:
         journals = config.journal_dir and str(Path(config.journal_dir).absolute())
         self.config = replace(config, trail=str(trail), journal_dir=journals)
         _check_durability(self.config)
+        check_built(config)
         self._service = config.service or service
-        self._ids = EventIds()
+        self._ids = make_ids(config)
         self._startup = _Startup(self.config)
         self._notes = SystemNotes(self._service, self._ids, self._startup)
         self._writer = Writer(self.config, self._notes, self._service)
         self._rules: Rules | None = None
         self._ordinary: Ordinary | None = None
+        self.short_road = ShortRoad(self.config, self._ids, self._writer)
         self._unlogged = {path.encode() for path in config.serve_unlogged}
 
     def open(self) -> None:
@@ -195,7 +198,7 @@ class Auditor:
         if self._serves(head):
             self._notes.pass_unrecorded(now)
             return
-        self._notes.refuse(now)
+        self._notes.refuse(now, describe(error))
         if self.config.on_failure == "exit":
             _end_worker(error)
         if isinstance(error, AuditUnavailable):
@@ -221,6 +224,7 @@ class Auditor:
         key = self._startup.key
         rules = Rules(self.config, key, self._service, encode_param, _encode_details)
         self._ordinary = Ordinary(rules, Sheet)
+        self.short_road.learn(rules, self._ordinary)
         self._rules = rules
 
         return rules

@@ -15,6 +15,7 @@ from audit_mw.event import (
     Hole,
     JsonText,
     Opaque,
+    Param,
     Redacted,
     Spilled,
     Text,
@@ -22,14 +23,15 @@ from audit_mw.event import (
     Value,
 )
 from audit_mw.gathering import Gathering
-from audit_mw.policy.documents import retag
+from audit_mw.known_documents import BETWEEN, KnownDocuments, Run
+from audit_mw.policy.documents import Classify, retag
 from audit_mw.policy.layers import is_text
-from audit_mw.policy.names import OPAQUE, TOKEN
+from audit_mw.policy.names import OPAQUE, TOKEN, Asked
 from audit_mw.policy.plain import compile_plain
 from audit_mw.policy.redaction import Redactor
 from audit_mw.policy.siblings import RELATED
 from audit_mw.spilling import RestOfParams
-from audit_mw.wire.body import LongPair, Piece
+from audit_mw.wire.body import Document, LongPair, Piece
 from audit_mw.wire.head import Pair
 from audit_mw.wire.json import Items, Member, Prefix
 from audit_mw.wire.multipart import FieldPart, FilePart, Tail
@@ -51,6 +53,7 @@ _BINARY = re.compile(
 _DIGIT = re.compile(r"\d")
 _INDEX = 6  # digits of an index, of which a document of a megabyte needs no more
 _INDICES = re.compile(rb"/[0-9]{1,6}(?=/|\Z)")
+_ONLY_INDICES = re.compile(rb"(?:/[0-9]{1,5})*+")
 _CLEAN, _CLEAN_BYTES = 1024, 512  # pointers that are remembered
 _SEEN, _SEEN_BYTES = 1024, 256  # pieces of a form that are remembered
 _TINY = 2  # bytes of a name: there are too few of these to fill a memory
@@ -66,6 +69,7 @@ class BodyParams:
         redactor: decides what is withheld.
         gathering: takes the params.
         media_type: the body's, as sent.
+        documents: knows what came before in JSON; None: all is looked at anew.
     """
 
     def __init__(
@@ -74,15 +78,22 @@ class BodyParams:
         redactor: Redactor,
         gathering: Gathering,
         media_type: bytes | None,
+        documents: KnownDocuments | None = None,
     ) -> None:
         self._config = config
         self._redactor = redactor
         self._gathering = gathering
         self._spilling = gathering.spilling
         self._media_type = media_type
+        self._documents = documents
         self._prefixes: dict[Prefix, Hole] = {}
         self._clean: set[bytes] = set()  # pointers that hold no secret
         self._seen: dict[bytes, tuple[bytes, int]] = {}  # pieces, coded and how many
+        # Names that one document asked for; `_classify` is what gives their classes
+        # while a document goes the long road.
+        self._asked = Asked(redactor.classify)
+        self._classify: Classify | None = None
+        self._has_withheld = False
         self._cut_json = False  # then what a piece is depends on those before it
         # With patterns of the user's own, nothing is plain at a glance.
         self._has_plain = not config.secret_patterns and config.spill_over >= _SHORT
@@ -95,6 +106,9 @@ class BodyParams:
         """Take pieces of the body; the members of a document come all at once."""
         members: list[Member[str] | Items[str]] = []
         for piece in pieces:
+            if isinstance(piece, Document):
+                self._add_whole(piece)
+                continue
             if isinstance(piece, (Member, Items)):
                 members.append(piece)
                 continue
@@ -103,11 +117,50 @@ class BodyParams:
             self.add(piece)
         self._add_document(members)
 
+    def _add_whole(self, document: Document[str]) -> None:
+        held = document.body.held or b""
+        known = None if self._documents is None else self._documents.read(held)
+        if known is None:
+            self._classify = self._asked.__getitem__
+            self.add_all(document._replace(classify=self._classify).pieces())
+            self._classify = None
+            return
+        for part in known.found if document.is_json or not known.tail else ():
+            if isinstance(part, Run):
+                self._add_run(part)
+            else:
+                self.add(part)
+        left = document.left(known.tail, has_members=bool(known.found))
+        if left.len:
+            self.add(left)
+
+    def _add_run(self, run: Run) -> None:
+        params, coded, prefix, beyond = run
+        if prefix is not None:
+            hole = self._prefix(prefix)
+            start = self._gathering.code_start("json", (hole,))
+            between = b"," + start
+            beyond = (
+                (start + joined.replace(BETWEEN, between), count)
+                for joined, count in beyond
+            )
+            coded = [start + code for code in coded]
+            params = [
+                Param(source, (hole, name), value)
+                for source, name, value in params
+                if isinstance(name, bytes)
+            ]
+        self._gathering.add_run(params, coded, beyond)
+
     def _add_document(self, members: list[Member[str] | Items[str]]) -> None:
+        if not members:
+            return
         for member in retag(
-            members, self._redactor.classify, has_indices=self._has_indices
+            members, self._asked.__getitem__, has_indices=self._has_indices
         ):
             self.add(member)
+        if not self._has_withheld:
+            self._redactor.classify.keep(self._asked)
 
     def add(self, piece: Piece[str]) -> None:
         """Take a piece of the body."""
@@ -122,6 +175,8 @@ class BodyParams:
             self._add_items(piece)
         elif isinstance(piece, FieldPart):
             self._add_field_part(piece)
+        elif isinstance(piece, Document):
+            self._add_whole(piece)
         elif isinstance(piece, FilePart):
             self._add_file_part(piece)
         elif isinstance(piece, Tail):
@@ -239,7 +294,9 @@ class BodyParams:
         if member.tag is None and self._has_indices and _is_index(key):
             return None
 
-        return member.tag or self._redactor.class_of("json", key, member.value)
+        return member.tag or self._redactor.class_of(
+            "json", key, member.value, self._classify
+        )
 
     def _name(self, cls: str | None, pointer: bytes) -> Text:
         if cls is None and self._is_clean(pointer):
@@ -304,6 +361,12 @@ class BodyParams:
             if isinstance(value, bytes):
                 value = self._json(value)
         name = self._name(cls, member.name)
+        if (
+            cls is not None
+            or isinstance(value, Redacted | tuple)
+            or name is not member.name
+        ):
+            self._has_withheld = True
         if member.prefix is not None:
             name = (self._prefix(member.prefix), *_parts(name))
         self._gathering.add("json", name, value)
@@ -326,7 +389,9 @@ class BodyParams:
             self._spilling.note_cut(prefix.len)
             return Hole(prefix.len, OPAQUE)
         text = prefix.text()
-        if isinstance(self._redactor.name(TOKEN, text), tuple):
+        # Indices stand below a secret name as they do below another one.
+        cls = None if _ONLY_INDICES.fullmatch(text) else TOKEN
+        if isinstance(self._redactor.name(cls, text), tuple):
             return Hole(prefix.len, OPAQUE)
 
         return Hole(prefix.len, sha256=self._spilling.spill(text))

@@ -208,6 +208,12 @@ class Config:
     event_header: str | None = _option(
         None, read_field_name, "response header that carries the event id"
     )
+    compiled: str = _option(
+        "auto",
+        one_of("auto", "on", "off"),
+        "the compiled road of ordinary requests: `auto`, where it was built; `on`: "
+        "likewise, and an error where it was not; `off`",
+    )
 
     @classmethod
     def load(

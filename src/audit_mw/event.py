@@ -127,8 +127,7 @@ class Rest:
 Value = Text | Redacted | Spilled | JsonText | Upload | Unread | Opaque | Rest | None
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(NamedTuple):
     """One thing that the client sent; `name` is None where it had none."""
 
     source: str

@@ -22,7 +22,7 @@ from audit_mw.alarms import alarm_details, alarm_of
 from audit_mw.app_details import AppDetails, octets
 from audit_mw.event import DELIVERY, Draft, Event, Params, RequestHead, Text
 from audit_mw.head_lines import declared_length
-from audit_mw.ordinary import Ordinary, OrdinaryHead, Sheet
+from audit_mw.ordinary import Begun, Ordinary, OrdinaryHead, Sheet
 from audit_mw.policy.client import Client, peer_text
 from audit_mw.policy.detectors import detect, is_ordinary
 from audit_mw.policy.findings import Finding, Received
@@ -63,6 +63,7 @@ class Exchange:
         time: of the start, in microseconds since the epoch.
         started: of a clock that only goes forward, in nanoseconds.
         ordinary: knows what came before; None: all is looked at anew.
+        begun: what the compiled road did of it, to be gone on from.
     """
 
     # As they are at first: to set each of them for each request has its price.
@@ -94,6 +95,7 @@ class Exchange:
         time: int,
         started: int,
         ordinary: Ordinary | None = None,
+        begun: Begun | None = None,
     ) -> None:
         self.event = event
         self._rules = rules
@@ -103,10 +105,28 @@ class Exchange:
         self._findings: list[object] = []
         # The request: by the short road as long as nothing else is asked of it.
         self._ordinary = ordinary
-        self._short = None if ordinary is None else ordinary.look(head)
         self._request: dict[str, Request] = {}
+        if ordinary is not None and begun is not None:
+            self._go_on(begun, ordinary)
+            return
+        self._short = None if ordinary is None else ordinary.look(head)
         if self._short is None:
             self._whole()
+
+    def _go_on(self, begun: Begun, ordinary: Ordinary) -> None:
+        self._short = short = begun.short
+        self._body = begun.body or b"", begun.has_ended
+        self._status, self._declared = begun.status, begun.declares
+        self._sent = begun.sent
+        if begun.spoken is not None:
+            self._said = begun.spoken
+        self._before = begun.before
+        self.finished = begun.is_kept
+        if begun.is_kept:
+            self._found = []
+        self._lay_out(short, ordinary, begun.instance)
+        if 0 < short.body < short.declared:
+            self._whole()  # whatever comes next of it
 
     @property
     def said(self) -> Said:
@@ -144,23 +164,23 @@ class Exchange:
         if short is not None and (has_ended or not chunk):
             self._body = self._body[0], has_ended or ended
             return False
-        form = short and self._with_form(short, chunk)
-        if form is None:
+        known = short and self._with_body(short, chunk)
+        if known is None:
             return self._whole().read(chunk, ended=ended)
         # In this order, for other threads: a request that is looked at from here on
-        # has the form, and one that was before is fed with it.
+        # has the body, and one that was before is fed with it.
         self._body = chunk, True
         if self._request:
             return self._whole().read(chunk, ended=True)
-        self._short = form
+        self._short = known
 
         return True
 
-    def _with_form(self, short: OrdinaryHead, chunk: bytes) -> OrdinaryHead | None:
+    def _with_body(self, short: OrdinaryHead, chunk: bytes) -> OrdinaryHead | None:
         ordinary = self._ordinary
 
         return (
-            None if ordinary is None else ordinary.with_form(short, self._head, chunk)
+            None if ordinary is None else ordinary.with_body(short, self._head, chunk)
         )
 
     # --- the response, before it is handed over
@@ -221,18 +241,26 @@ class Exchange:
 
         return self._conversation
 
+    def _talking(self) -> Conversation:
+        # Of a conversation only the long road tells; some applications begin one where
+        # there is no websocket.
+        if not self.finished:
+            self._whole()
+
+        return self._socket
+
     def accept(self) -> None:
         """Note that the application accepted the websocket."""
-        self._socket.accepted = True
+        self._talking().accepted = True
         self._status = _SWITCHING
 
     def message_in(self, message: bytes) -> None:
         """Take a message of the client."""
-        self._socket.message_in(message)
+        self._talking().message_in(message)
 
     def message_out(self, message: bytes) -> None:
         """Take a message of the application."""
-        self._socket.message_out(message)
+        self._talking().message_out(message)
 
     def close(self, code: int) -> bool:
         """Note that the application closes; return whether it is the last message."""
@@ -345,6 +373,14 @@ class Exchange:
 
     # --- by the short road
 
+    def _lay_out(self, short: OrdinaryHead, ordinary: Ordinary, instance: str) -> Sheet:
+        columns = self._rules.service, instance, short.client.address, short.peer
+        self._sheet = sheet = ordinary.lay_out(
+            self._time, self.event, columns, short.method, short.path
+        )
+
+        return sheet
+
     def _short_opening(
         self,
         short: OrdinaryHead,
@@ -352,10 +388,7 @@ class Exchange:
         instance: str,
         user: bytes | None,
     ) -> Draft:
-        columns = self._rules.service, instance, short.client.address, short.peer
-        self._sheet = sheet = ordinary.lay_out(
-            self._time, self.event, columns, short.method, short.path
-        )
+        sheet = self._lay_out(short, ordinary, instance)
         # Said or started while the body is read, it is on record with its params.
         said = self._said or _NOTHING_SAID
         session = short.session if said.session is None else self.session_digest

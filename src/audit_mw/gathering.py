@@ -14,7 +14,9 @@
 #
 # (Longer than 250 lines, since what is withheld and what fits are decided together.)
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from audit_mw.config import Config
 from audit_mw.event import Hole, Param, Params, Redacted, Spilled, Text, Unread, Value
@@ -78,11 +80,47 @@ class Gathering:
         for pair in pairs:
             self.add_pair(source, pair)
 
-    def add_query(self, path: bytes, pairs: Iterable[Pair]) -> None:
-        """Take the pairs of a query; the path may tell what they are for."""
+    def add_query(self, path: bytes, runs: Iterable[tuple[Pair, int]]) -> None:
+        """
+        Take the pairs of a query.
+
+        Args:
+            path: may tell what they are for.
+            runs: pairs, and how many times each stands in a row.
+        """
         linked = self._redactor.is_link(path)
-        for pair in pairs:
-            self.add_pair("query", pair, class_in_link(pair.value) if linked else None)
+        for pair, times in runs:
+            cls = class_in_link(pair.value) if linked else None
+            self.add_repeated("query", pair, times, cls)
+
+    def add_repeated(
+        self, source: str, pair: Pair, times: int, cls: str | None = None
+    ) -> None:
+        """Take a pair that stands `times` times in a row; `cls` as in `add_pair`."""
+        left = times
+        while left and (self._rest is None or left == times):
+            self.add_pair(source, pair, cls)
+            left -= 1
+            if self._held is not None:
+                break
+        if left and not self._repeats(source, pair, cls):
+            for _ in range(left):
+                self.add_pair(source, pair, cls)
+        elif left and self._held is not None:
+            self._held += [self._held[-1]] * left
+        elif left and self._rest is not None:
+            self._rest.add_repeated(_code_bland(source, pair), left)
+
+    def _repeats(self, source: str, pair: Pair, cls: str | None) -> bool:
+        """Tell whether a pair that was taken yields the same again, and no more."""
+        return (
+            cls is None
+            and not self._config.secret_patterns
+            and not self._cut[source].goes_on
+            and _is_bland(pair)
+            and self._redactor.class_of(source, pair.name, pair.value or b"") is None
+            and self._siblings.class_of(source, pair) is None
+        )
 
     def add_pair(self, source: str, pair: Pair, cls: str | None = None) -> None:
         """Take a pair; `cls` is its class if that is known before its name."""
@@ -100,7 +138,8 @@ class Gathering:
             self.add_withheld(source, pair, TOKEN)  # a value that has no name
             return
         looked_at = cls is not None or self._config.secret_patterns
-        if self._rest is not None and not looked_at and _is_bland(pair):
+        is_beyond = self._rest is not None and self._held is None
+        if self._rest is not None and is_beyond and not looked_at and _is_bland(pair):
             self._rest.add(_code_bland(source, pair))
             return
         name = self.name(cls, pair.name)
@@ -113,6 +152,7 @@ class Gathering:
     def add_withheld(self, source: str, pair: Pair, cls: str) -> None:
         """Take a pair of which the name, too, is a secret or a part of one."""
         self.remember(pair.name)
+        self._redactor.forget(pair.name)
         name = (self._redactor.hole(cls, pair.name),) if pair.name else b""
         value = None if pair.value is None else self.withhold(cls, pair.value)
         self.add(source, name, value)
@@ -194,6 +234,46 @@ class Gathering:
         else:
             self._held.append((param, coded, sent))
 
+    def add_run(
+        self,
+        params: Sequence[Param],
+        coded: Sequence[bytes],
+        beyond: Iterable[tuple[bytes, int]] = (),
+    ) -> None:
+        """
+        Take params of a body that need no look and no bound.
+
+        Args:
+            params: all, or one more than a record may have; of the others nobody asks
+                what they were.
+            coded: how each stands in a record.
+            beyond: how more of them do, joined, and how many these are; only where
+                those before are more than a record may have.
+        """
+        done = 0
+        if self._rest is None:
+            size = sum(map(len, coded)) + len(coded)
+            number = len(self._params) + len(coded)
+            if size <= self._room and number <= self._config.max_params:
+                self._room -= size
+                self._params += params
+                self._coded += coded
+                return
+            for done, param in enumerate(params, 1):
+                self._place(param, coded[done - 1], None)
+                if self._rest is not None:
+                    break
+        if self._rest is None:
+            return
+        if coded[done:]:
+            self._rest.add_joined(b",".join(coded[done:]), len(coded) - done)
+        for joined, count in beyond:
+            self._rest.add_joined(joined, count)
+
+    def code_start(self, source: str, name: Text) -> bytes:
+        """Return how params stand in a record of which the names begin with `name`."""
+        return self._encode(Param(source, name, None)).removesuffix(b'",null]')
+
     def hold(self) -> None:
         """Keep what is taken from here on apart, until `release`."""
         self._held = []
@@ -206,8 +286,19 @@ class Gathering:
 
     def place(self, held: Held) -> None:
         """Take what was kept apart."""
-        for param, coded, sent in held:
+        for done, (param, coded, sent) in enumerate(held):
+            if self._rest is not None:
+                self._place_beyond(self._rest, held[done:])
+                return
             self._place(param, coded, sent)
+
+    def _place_beyond(self, rest: RestOfParams, held: Held) -> None:
+        for (coded, sent), run in groupby(held, itemgetter(1, 2)):
+            if sent is None:
+                rest.add_repeated(coded, sum(1 for _ in run))
+                continue
+            for param, *_ in run:
+                self._place(param, coded, sent)
 
     def _place(self, param: Param, coded: bytes, sent: Sent | None) -> None:
         if self._rest is None and not self._fits(coded, sent):

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 from audit_mw.event import RequestHead, Text
 from audit_mw.gathering import Gathering
@@ -98,17 +99,31 @@ def add_cookies(rules: Rules, gathering: Gathering, cookies: Iterable[Pair]) -> 
     cookies = tuple(cookies)
     # Some readers let a value in quotes have a semicolon in it. Where the quotes are
     # never closed none does, and what follows is as it stands.
-    ends = [at for at, pair in enumerate(cookies) if _closes_quotes(pair)]
+    ends: list[int] | None = None
     until = -1
-    for at, pair in enumerate(cookies):
-        if at <= until:
-            gathering.add_withheld("cookie", pair, TOKEN)
+    at = 0
+    for pair, run in groupby(cookies):
+        times = sum(1 for _ in run)
+        if not pair.name and pair.value is None and at > until:
+            gathering.add_repeated("cookie", pair, times)
+            at += times
             continue
         cls = TOKEN if pair.name == rules.session_cookie else None
-        gathering.add_pair("cookie", pair, cls)
-        if _opens_quotes(pair) and (cls or rules.redactor.classify(pair.name)):
-            later = bisect_right(ends, at)
-            until = ends[later] if later < len(ends) else -1
+        opens = _opens_quotes(pair) and (cls or rules.redactor.classify(pair.name))
+        for each in range(at, at + times):
+            if each <= until:
+                gathering.add_withheld("cookie", pair, TOKEN)
+                continue
+            gathering.add_pair("cookie", pair, cls)
+            if opens:
+                ends = _ends(cookies) if ends is None else ends
+                later = bisect_right(ends, each)
+                until = ends[later] if later < len(ends) else -1
+        at += times
+
+
+def _ends(cookies: Iterable[Pair]) -> list[int]:
+    return [at for at, pair in enumerate(cookies) if _closes_quotes(pair)]
 
 
 def _opens_quotes(pair: Pair) -> bool:

@@ -8,18 +8,35 @@ import os
 import struct
 import threading
 import time
+from typing import Protocol
 from weakref import WeakSet
 
 from audit_mw.trail.forks import in_child
 
-__all__ = ["EventIds"]
+__all__ = ["EventIds", "IdMaker", "begin_in_children"]
 
 _POOL_BYTES = 4096
 _VERSION = 0x7000
 _VARIANT = 0x8000_0000_0000_0000  # RFC 9562 4.1
 _RANDOM_BITS = 0x3FFF_FFFF_FFFF_FFFF
 
-_makers: "WeakSet[EventIds]" = WeakSet()
+
+class IdMaker(Protocol):
+    """Makes the ids of one process, and tells the time that is in them."""
+
+    def make(self) -> tuple[str, int]:
+        """Return a new id, and its time in microseconds since the epoch."""
+
+    def begin_child(self) -> None:
+        """Start anew in a forked child."""
+
+
+_makers: "WeakSet[IdMaker]" = WeakSet()
+
+
+def begin_in_children(maker: IdMaker) -> None:
+    """Let a maker start anew in each forked child."""
+    _makers.add(maker)
 
 
 class EventIds:
@@ -30,7 +47,7 @@ class EventIds:
         self._lock = threading.RLock()
         self._pool: list[str] = []
         self._last = 0
-        _makers.add(self)
+        begin_in_children(self)
 
     def begin_child(self) -> None:
         """Start anew in a forked child."""

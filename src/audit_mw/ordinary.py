@@ -29,13 +29,16 @@ from audit_mw.head_lines import (
 )
 from audit_mw.policy.client import FORWARDING_FIELDS, Client, peer_text
 from audit_mw.policy.detectors import HONEST
+from audit_mw.policy.keyring import mark_of
 from audit_mw.policy.names import may_be_weak
 from audit_mw.policy.siblings import is_sibling
 from audit_mw.rules import Rules
+from audit_mw.said import Said
+from audit_mw.short_documents import SingleValues, take_document
 from audit_mw.wire.cookies import parse_cookies
 from audit_mw.wire.query import encode_path, parse_piece
 
-__all__ = ["Ordinary", "OrdinaryHead", "Sheet"]
+__all__ = ["KINDS", "Begun", "Ordinary", "OrdinaryHead", "Sheet"]
 
 Key = TypeVar("Key")
 Found = TypeVar("Found")
@@ -60,6 +63,14 @@ _NO_CODE = re.compile(rb"[ !#$&-\[\]-~]*")  # printable ASCII but for `"`, `%` a
 # What a field line is for, by its name.
 _PASSED_BY, _RECORDED, _FORWARDING, _LENGTH, _TYPE = range(1, 6)
 _SECRET, _COOKIE, _TELLING = range(6, 9)
+KINDS = {
+    "passed by": _PASSED_BY,
+    "recorded": _RECORDED,
+    "forwarding": _FORWARDING,
+    "type": _TYPE,  # up to here a line is recorded as it was sent
+    "secret": _SECRET,
+    "cookie": _COOKIE,
+}
 
 
 class OrdinaryHead(NamedTuple):
@@ -78,7 +89,7 @@ class OrdinaryHead(NamedTuple):
         has_credentials: whether the client sent what could let it in.
         body: bytes that were read of it.
         declared: the length of the body; 0 where there is none.
-        is_form: whether the body is a form.
+        media: of the body: form or json; empty where it is another.
         opening: details as long as the request runs.
         details: those of its end.
     """
@@ -95,7 +106,7 @@ class OrdinaryHead(NamedTuple):
     has_credentials: bool
     body: int
     declared: int
-    is_form: bool
+    media: bytes
     opening: Details
     details: Details
 
@@ -116,6 +127,37 @@ class Sheet(Protocol):
         /,
     ) -> Draft:
         """Return the draft of a version."""
+
+
+class Begun(Protocol):
+    """
+    What the compiled road did of an exchange.
+
+    Args:
+        short: what the head yields.
+        body: a form or a document, as far as it was read.
+        has_ended: whether the application read the body to its end.
+        status, declares, sent: of the response; its declared length.
+        before: whence its session was used before; None where nobody asked.
+        spoken: what the application said of it so far, if anything.
+        is_kept: whether the record is in the journal as it is to stay.
+        is_sent: whether it is with the writer.
+        is_vouched: whether a framework says who the user is.
+        instance: the worker.
+    """
+
+    short: OrdinaryHead
+    body: bytes | None
+    has_ended: bool
+    status: int | None
+    declares: int | None
+    sent: int
+    before: tuple[bytes, ...] | None
+    spoken: Said | None
+    is_kept: bool
+    is_sent: bool
+    is_vouched: bool
+    instance: str
 
 
 class _Part(NamedTuple):
@@ -142,7 +184,7 @@ class _Lines(NamedTuple):
     claims: list[tuple[bytes, bytes]]
     has_credentials: bool
     declared: int
-    is_form: bool
+    media: bytes
 
 
 _NOTHING = _Part()
@@ -165,20 +207,23 @@ class Ordinary:
     def __init__(self, rules: Rules, lay_out: Callable[..., Sheet]) -> None:
         self._rules = rules
         self.lay_out = lay_out
-        self._room = params_room(rules.config)
-        self._most = rules.config.max_params
+        self.room = params_room(rules.config)
+        self.most = rules.config.max_params
         self._forwarding = FORWARDING_FIELDS | {rules.config.forwarded_by.encode()}
-        self._is_off = bool(rules.config.secret_patterns)
-        self._kinds: dict[bytes, int] = {}
-        self._lines: dict[tuple[bytes, bytes], bytes] = {}
-        self._marked: dict[bytes, _Part | None] = {}
-        self._clients: dict[tuple[object, ...], Client] = {}
-        self._paths: dict[tuple[bytes, bool], tuple[bytes, bool]] = {}
+        self.is_off = bool(rules.config.secret_patterns)
+        self.marks = rules.keyring.marks
+        self.documents = rules.documents
+        self.secret_names = rules.config.secret_names
+        self.kinds: dict[bytes, int] = {}
+        self.lines: dict[tuple[bytes, bytes], bytes] = {}
+        self.marked: dict[bytes, _Part | None] = {}
+        self.clients: dict[tuple[object, ...], Client] = {}
+        self.paths: dict[tuple[bytes, bool], tuple[bytes, bool]] = {}
         self._names: dict[bytes, bytes] = {}
-        self._sets: dict[tuple[bytes, ...], frozenset[bytes]] = {}
-        self._pieces: dict[tuple[bytes, bytes], bytes] = {}
-        self._words: dict[str | bytes, bytes] = {}
-        self._details: dict[tuple[object, ...], tuple[Details, Details]] = {}
+        self.sets: dict[tuple[bytes, ...], frozenset[bytes]] = {}
+        self.pieces: dict[tuple[bytes, bytes], bytes] = {}
+        self.words: dict[str | bytes, bytes] = {}
+        self.details: dict[tuple[object, ...], tuple[Details, Details]] = {}
 
     def look(self, head: RequestHead) -> OrdinaryHead | None:
         """Return what a head yields; None where that takes a closer look."""
@@ -188,30 +233,30 @@ class Ordinary:
             return None
 
     def _look(self, head: RequestHead) -> OrdinaryHead:
-        if self._is_off or head.type != "request" or head.rewritten or head.tls:
+        if self.is_off or head.type != "request" or head.rewritten or head.tls:
             raise _Odd
         if len(head.fields) > _FIELDS:
             raise _Odd
         lines = self._fields(head)
         cookie, query = lines.cookie, _NOTHING
-        client = self._client(head.peer, lines.claims)
-        path, is_link = self._path(head)
+        client = self.client(head.peer, lines.claims)
+        path, is_link = self.path(head)
         if head.query:
-            if is_link or len(head.query) >= self._room:
+            if is_link or len(head.query) >= self.room:
                 raise _Odd
-            query = self._query(b"query", head.query, cookie.names)
+            query = self.query(b"query", head.query, cookie.names)
         behind = b",".join(lines.coded)
         params = b",".join([part for part in (query.coded, behind) if part])
         number = query.number + cookie.number + lines.number
         self._check(params, number)
-        opening, details = self._details_of(client, head, 0)
+        opening, details = self.details_of(client, head, 0)
 
         return OrdinaryHead(
             client,
             cookie.session,
-            self._words.get(head.method) or self.word(head.method),
+            self.words.get(head.method) or self.word(head.method),
             path,
-            self._peer(head.peer),
+            self.peer(head.peer),
             params,
             (query.coded, behind),
             (query.names, cookie.names),
@@ -219,42 +264,75 @@ class Ordinary:
             lines.has_credentials,
             0,
             lines.declared,
-            lines.is_form,
+            lines.media,
             opening,
             details,
         )
 
-    def with_form(
+    def with_body(
         self, known: OrdinaryHead, head: RequestHead, body: bytes
     ) -> OrdinaryHead | None:
-        """Return the same with a form that was read whole; None as `look` does."""
-        fits = len(body) == known.declared < self._room
-        if not known.is_form or known.body or not fits:
+        """Return the same with a body that was read whole; None as `look` does."""
+        fits = len(body) == known.declared < self.room
+        if not known.media or known.body or not fits:
             return None
         try:
-            query, cookies = known.names
-            form = self._query(b"form", body, cookies)
-            if not query.isdisjoint(form.names):
-                return None
+            part = self._body_part(known, body)
             first, behind = known.apart
-            parts = first, form.coded, behind
+            parts = first, part.coded, behind
             params = b",".join([part for part in parts if part])
-            number = known.number + form.number
+            number = known.number + part.number
             self._check(params, number)
-            opening, details = self._details_of(known.client, head, len(body))
+            opening, details = self.details_of(known.client, head, len(body))
         except Exception:  # noqa: BLE001 - as above
             return None
 
         return known._replace(
             params=params,
             number=number,
+            has_credentials=known.has_credentials or part.has_credentials,
             body=len(body),
             opening=opening,
             details=details,
         )
 
+    def _body_part(self, known: OrdinaryHead, body: bytes) -> _Part:
+        query, cookies = known.names
+        if known.media == b"json":
+            part = self.document(body)
+            is_apart = cookies.isdisjoint(part.names)
+        else:
+            part, is_apart = self.query(b"form", body, cookies), True
+        if not is_apart or not query.isdisjoint(part.names):
+            raise _Odd  # the same name twice
+
+        return part
+
+    def document(self, body: bytes) -> _Part:
+        """
+        Return what a JSON document yields.
+
+        Raises:
+            Exception: it needs a closer look.
+        """
+        taken = take_document(self._rules, body)
+        if taken is None:
+            raise _Odd
+
+        return _Part(
+            b",".join(taken.coded),
+            len(taken.coded),
+            taken.names,
+            None,
+            taken.has_password,
+        )
+
+    def single_values(self) -> SingleValues:
+        """Return what looks at single values of a document."""
+        return SingleValues(self._rules)
+
     def _check(self, params: bytes, number: int) -> None:
-        if number > self._most or len(params) + 1 > self._room:
+        if number > self.most or len(params) + 1 > self.room:
             raise _Odd
 
     # --- words of ours, or of the application
@@ -266,10 +344,10 @@ class Ordinary:
         Raises:
             Exception: it needs a closer look.
         """
-        known = self._words.get(word)
+        known = self.words.get(word)
         if known is None:
             known = self._plain_word(word)
-            _remember(self._words, word, known, len(word))
+            _remember(self.words, word, known, len(word))
 
         return known
 
@@ -296,28 +374,28 @@ class Ordinary:
     # --- field lines
 
     def _fields(self, head: RequestHead) -> _Lines:
-        kinds, lines = self._kinds, self._lines
+        kinds, lines = self.kinds, self.lines
         cookie = _NOTHING
         coded: list[bytes] = []
         telling: list[tuple[int, tuple[bytes, bytes]]] = []
         has_credentials = False
         for line in head.fields:
             name, value = line
-            kind = kinds.get(name) or self._kind(name)
+            kind = kinds.get(name) or self.kind(name)
             if kind == _PASSED_BY:
                 if type(value) is not bytes:
                     raise _Odd  # the long road may not take it, and must say so now
                 continue
             if kind <= _TYPE:
-                coded.append(lines.get(line) or self._line(line))
+                coded.append(lines.get(line) or self.line(line))
                 if kind != _RECORDED:
                     telling.append((kind, line))
             elif kind == _SECRET:
-                secret = self._marked_part(line, self._secret)
+                secret = self.secret(line)
                 has_credentials = has_credentials or secret.has_credentials
                 coded.append(secret.coded)
             elif kind == _COOKIE and cookie is _NOTHING:
-                cookie = self._marked_part(line, self._cookies)
+                cookie = self.cookies(line)
             else:
                 raise _Odd
         number = len(coded)
@@ -325,15 +403,15 @@ class Ordinary:
             coded.insert(0, cookie.coded)
         if not telling and head.method not in WITH_BODY:
             claims: list[tuple[bytes, bytes]] = []
-            declared, is_form = 0, False
+            declared, media = 0, b""
         else:
             claims = [line for kind, line in telling if kind == _FORWARDING]
-            declared, is_form = _body_of(head, telling)
+            declared, media = self.body(head.method, telling)
         has_credentials = has_credentials or cookie.has_credentials
 
-        return _Lines(cookie, number, coded, claims, has_credentials, declared, is_form)
+        return _Lines(cookie, number, coded, claims, has_credentials, declared, media)
 
-    def _kind(self, name: bytes) -> int:
+    def kind(self, name: bytes) -> int:
         rules = self._rules
         if not isinstance(name, bytes) or _TOKEN.fullmatch(name) is None:
             raise _Odd
@@ -351,9 +429,9 @@ class Ordinary:
             is_recorded = name in rules.recorded
             kind = _RECORDED if is_recorded else _PASSED_BY
 
-        return _remember(self._kinds, name, kind, len(name))
+        return _remember(self.kinds, name, kind, len(name))
 
-    def _line(self, line: tuple[bytes, bytes]) -> bytes:
+    def line(self, line: tuple[bytes, bytes]) -> bytes:
         if len(line[1]) > self._rules.config.spill_over:
             raise _Odd
         name, value = _exact(line)
@@ -364,27 +442,35 @@ class Ordinary:
                 lambda it: add_fields(self._rules, it, (line,))
             ).coded
 
-        return _remember(self._lines, line, coded, len(value))
+        return _remember(self.lines, line, coded, len(value))
 
     def _marked_part(
         self, line: tuple[bytes, bytes], look: Callable[[tuple[bytes, bytes]], _Part]
     ) -> _Part:
         if len(line[1]) > _LINES * _LONGEST:
             raise _Odd
-        mark = self._rules.keyring.mark(b"%b:%b" % line)  # no name has a colon
+        mark = mark_of(self.marks, b"%b:%b" % line)  # no name has a colon
         try:
-            part = self._marked[mark]
+            part = self.marked[mark]
         except KeyError:
             try:
                 part = look(_exact(line))
             except _Odd:
                 part = None
             size = 0 if part is None else part.size // _LINES
-            _remember(self._marked, mark, part, size)
+            _remember(self.marked, mark, part, size)
         if part is None:
             raise _Odd
 
         return part
+
+    def secret(self, line: tuple[bytes, bytes]) -> _Part:
+        """Return what a field line with a secret in it yields."""
+        return self._marked_part(line, self._secret)
+
+    def cookies(self, line: tuple[bytes, bytes]) -> _Part:
+        """Return what a line of cookies yields."""
+        return self._marked_part(line, self._cookies)
 
     def _secret(self, line: tuple[bytes, bytes]) -> _Part:
         part = self._gathered(
@@ -427,33 +513,48 @@ class Ordinary:
             gathering.has_password,
         )
 
+    def body(
+        self, method: bytes, telling: Iterable[tuple[int, tuple[bytes, bytes]]]
+    ) -> tuple[int, bytes]:
+        """Return the length of the body, and its media, as `OrdinaryHead` has them."""
+        lengths = [line[1] for kind, line in telling if kind == _LENGTH]
+        types = [line[1] for kind, line in telling if kind == _TYPE]
+        if not lengths and method not in WITH_BODY and len(types) <= 1:
+            return 0, b""  # in some versions of HTTP a POST may have one all the same
+        length, *others = lengths
+        is_odd = others or len(types) > 1
+        if is_odd or not length.isdigit() or len(length) > _MOST_DIGITS:
+            raise _Odd
+
+        return int(length), _media_of(types[0]) if types else b""
+
     # --- client and path
 
-    def _client(self, peer: Any, claims: list[tuple[bytes, bytes]]) -> Client:
+    def client(self, peer: Any, claims: list[tuple[bytes, bytes]]) -> Client:
         if peer is not None and peer[1] == 0:
             raise _Odd  # a port that no socket has: somebody rewrote the peer
         key = (peer and peer[0], *claims)
-        client = self._clients.get(key)
+        client = self.clients.get(key)
         if client is None:
             client = self._rules.resolve_client(peer, claims)
             address = client.address or b""
             if client.via not in HONEST or len(address) > self._rules.config.spill_over:
                 raise _Odd
             length = sum(len(value) for _, value in claims)
-            _remember(self._clients, key, client, length)
+            _remember(self.clients, key, client, length)
 
         return client
 
-    def _peer(self, peer: Any) -> bytes | None:
+    def peer(self, peer: Any) -> bytes | None:
         text = peer_text(peer)
         if text is not None and len(text) > self._rules.config.spill_over:
             raise _Odd
 
         return text
 
-    def _path(self, head: RequestHead) -> tuple[bytes, bool]:
+    def path(self, head: RequestHead) -> tuple[bytes, bool]:
         key = head.path, head.reconstructed
-        known = self._paths.get(key)
+        known = self.paths.get(key)
         if known is None:
             redactor = self._rules.redactor
             if len(head.path) > self._rules.config.spill_over:
@@ -462,18 +563,18 @@ class Ordinary:
             if redactor.path(path) is not path or not self._is_plain(path):
                 raise _Odd
             known = path, redactor.is_link(head.path)
-            _remember(self._paths, key, known, len(path))
+            _remember(self.paths, key, known, len(path))
 
         return known
 
     # --- the query
 
-    def _query(self, source: bytes, query: bytes, taken: frozenset[bytes]) -> _Part:
+    def query(self, source: bytes, query: bytes, taken: frozenset[bytes]) -> _Part:
         """Return the coded params of a query or a form, of which all names are new."""
         if _BLAND.fullmatch(query) is None:
             return self._query_by_piece(source, query, taken)
         found = tuple(_NAME_OF.findall(query))
-        names = self._sets.get(found) or self._set_of(found)
+        names = self.sets.get(found) or self.set_of(found)
         if not taken.isdisjoint(names):
             raise _Odd  # the same name twice
         between = b'"],["%b","' % source
@@ -481,12 +582,12 @@ class Ordinary:
 
         return _Part(b'["%b","%b"]' % (source, inner), len(names), names)
 
-    def _set_of(self, found: tuple[bytes, ...]) -> frozenset[bytes]:
+    def set_of(self, found: tuple[bytes, ...]) -> frozenset[bytes]:
         names = frozenset(found)
         if len(names) != len(found) or not all(map(self._is_known, names)):
             raise _Odd
 
-        return _remember(self._sets, found, names, _size_of(found))
+        return _remember(self.sets, found, names, _size_of(found))
 
     def _query_by_piece(
         self, source: bytes, query: bytes, taken: frozenset[bytes]
@@ -494,18 +595,18 @@ class Ordinary:
         pieces = query.split(b"&")
         if len(pieces) > _PIECES:
             raise _Odd
-        coded = [self._piece(source, piece) for piece in pieces]
+        coded = [self.piece(source, piece) for piece in pieces]
         names = frozenset(piece.partition(b"=")[0] for piece in pieces)
         if len(names) != len(pieces) or not taken.isdisjoint(names):
             raise _Odd  # as above
 
         return _Part(b",".join(coded), len(pieces), names)
 
-    def _piece(self, source: bytes, piece: bytes) -> bytes:
-        coded = self._pieces.get((source, piece))
+    def piece(self, source: bytes, piece: bytes) -> bytes:
+        coded = self.pieces.get((source, piece))
         if coded is None:
             coded = self._plain_piece(source, piece)
-            _remember(self._pieces, (source, piece), coded, len(piece))
+            _remember(self.pieces, (source, piece), coded, len(piece))
 
         return coded
 
@@ -550,7 +651,7 @@ class Ordinary:
 
     # --- details
 
-    def _details_of(
+    def details_of(
         self, client: Client, head: RequestHead, body: int
     ) -> tuple[Details, Details]:
         key = (
@@ -561,7 +662,7 @@ class Ordinary:
             head.reconstructed,
             body,
         )
-        known = self._details.get(key)
+        known = self.details.get(key)
         if known is None:
             shown: dict[str, object] = {
                 "via": client.via.encode(),
@@ -576,7 +677,7 @@ class Ordinary:
                 Details(told | {"delivery": b"unknown", "reason": b"process_died"}),
                 Details(told | {"delivery": DELIVERY}),
             )
-            _remember(self._details, key, known)
+            _remember(self.details, key, known)
 
         return known
 
@@ -587,22 +688,19 @@ _TELL_OF_BODY = {b"content-length": _LENGTH, b"content-type": _TYPE}
 _FORM = re.compile(
     rb"application/x-www-form-urlencoded(?: *; *charset=[A-Za-z0-9-]+)?\Z"
 )
+# Whatever else it names, readers of JSON look at its first bytes (RFC 8259 8.1).
+_JSON = re.compile(
+    rb"application/(?:[a-z0-9][a-z0-9.-]{0,62}\+)?json"
+    rb"(?: *; *charset=[Uu][Tt][Ff]-8)?\Z"
+)
 _MOST_DIGITS = 18
 
 
-def _body_of(
-    head: RequestHead, telling: Iterable[tuple[int, tuple[bytes, bytes]]]
-) -> tuple[int, bool]:
-    """Return the length of the body, and whether it is a form."""
-    lengths = [line[1] for kind, line in telling if kind == _LENGTH]
-    types = [line[1] for kind, line in telling if kind == _TYPE]
-    if not lengths and head.method not in WITH_BODY and len(types) <= 1:
-        return 0, False  # in some versions of HTTP a POST may have one all the same
-    length, *others = lengths
-    if others or len(types) > 1 or not length.isdigit() or len(length) > _MOST_DIGITS:
-        raise _Odd
+def _media_of(media_type: bytes) -> bytes:
+    if _FORM.match(media_type):
+        return b"form"
 
-    return int(length), bool(types) and _FORM.match(types[0]) is not None
+    return b"json" if _JSON.match(media_type) else b""
 
 
 def _exact(line: tuple[bytes, bytes]) -> tuple[bytes, bytes]:

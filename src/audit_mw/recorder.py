@@ -16,13 +16,15 @@ from typing import NamedTuple
 from audit_mw.errors import AuditUnavailable
 from audit_mw.event import DELIVERY, Draft, Event
 from audit_mw.exchange import Exchange
+from audit_mw.ordinary import Begun
 from audit_mw.policy.principal import principal_of
+from audit_mw.said import Said
 from audit_mw.statements import Statement
 from audit_mw.trail.place import Place
 from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.writer import Writer
 
-__all__ = ["Recorder", "Vouched", "fault_of"]
+__all__ = ["Recorder", "Vouched", "ask", "fault_of"]
 
 Fields = Iterable[tuple[bytes, bytes]]
 # What must be waited for, one after the other, and told of by `check`.
@@ -92,6 +94,16 @@ class Recorder:
         """What passes is told to this."""
         return self._exchange
 
+    @property
+    def said(self) -> Said:
+        """What the application said of it so far."""
+        return self._exchange.said
+
+    def go_on(self, begun: Begun) -> None:
+        """Go on from what the compiled road did."""
+        self.committed, self._is_sent = begun.is_kept, begun.is_sent
+        self.is_vouched = begun.is_vouched
+
     # --- the request
 
     def vouch_by(self, change: Callable[[Vouched], Vouched]) -> None:
@@ -117,6 +129,10 @@ class Recorder:
         self._place.drop()
 
     # --- the response, before it is handed over; each may raise AuditUnavailable
+
+    def respond(self, status: int, fields: Fields) -> bool:
+        """Take the start of a response of WSGI; return whether it is the last."""
+        return self._exchange.start(status, fields)
 
     def start(self, status: int, fields: Fields, *, trailers: bool = False) -> Steps:
         """Take the start of a response."""
@@ -312,14 +328,9 @@ class Recorder:
         return self._exchange.finish(now, self._writer.instance, delivery)
 
     def _ask(self) -> None:
-        # The application's own objects are asked here: whatever they do, it is not
-        # the end of the record.
-        try:
-            user, action = self._vouch()
-            self._exchange.user = principal_of(user)
-            self._exchange.action = action
-        except Exception:  # noqa: BLE001, S110 - whatever it is, see above
-            pass
+        told = ask(self._vouch)
+        if told is not None:
+            self._exchange.user, self._exchange.action = told
 
     def mark_told(self, error: BaseException) -> bool:
         """Note that an exception is told of; return whether it was not before."""
@@ -337,6 +348,16 @@ class Recorder:
         self._ask()
         fault = fault_of(error, self._exchange.type)
         self._commit(self._exchange.tell(fault, time.monotonic_ns()))
+
+
+def ask(vouch: Callable[[], Vouched]) -> tuple[str | None, str | None] | None:
+    """Return user and action, as the application vouches for them, if it can say."""
+    # Its own objects are asked here: whatever they do, it is not the end of the record.
+    try:
+        user, action = vouch()
+        return principal_of(user), action
+    except Exception:  # noqa: BLE001 - whatever it is, see above
+        return None
 
 
 def fault_of(error: BaseException, kind: str) -> Statement:

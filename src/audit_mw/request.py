@@ -22,7 +22,7 @@ from audit_mw.rules import Rules
 from audit_mw.wire.body import Piece
 from audit_mw.wire.cookies import parse_cookies
 from audit_mw.wire.head import field_values
-from audit_mw.wire.query import encode_path, parse_query
+from audit_mw.wire.query import encode_path, parse_query_runs
 
 __all__ = ["Request", "contain", "unparsed"]
 
@@ -53,12 +53,16 @@ class Request:
         self._body = rules.choose_body(head.fields) if head.type == "request" else None
         self._expected = expect_body(head)
         self._body_params = BodyParams(
-            rules.config, rules.redactor, self.gathering, self._expected.media_type
+            rules.config,
+            rules.redactor,
+            self.gathering,
+            self._expected.media_type,
+            rules.documents,
         )
         self.read_bytes = 0
         self._ended = False
         self._contain(
-            lambda: self.gathering.add_query(head.path, parse_query(head.query))
+            lambda: self.gathering.add_query(head.path, parse_query_runs(head.query))
         )
         # What stands behind the body's params in the record, but is known before them.
         self.gathering.hold()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from audit_mw.config import Config
 from audit_mw.event import Param
+from audit_mw.known_documents import KnownDocuments
 from audit_mw.policy.client import FORWARDING_FIELDS, compile_client
 from audit_mw.policy.findings import Limits
 from audit_mw.policy.findings_forwarding import claiming_fields
@@ -57,7 +58,10 @@ class Rules:
             claiming_fields(config.forwarded_by),
         )
         self.sightings = Sightings(declared=bool(config.trusted_proxies))
-        self.choose_body = compile_body_parser(config.max_body, self.redactor.classify)
+        self.choose_body = compile_body_parser(
+            config.max_body, self.redactor.classify, whole=True
+        )
+        self.documents = KnownDocuments(config, self.redactor, encode_param)
         self.session_cookie = (
             config.session_cookie.encode() if config.session_cookie else None
         )

@@ -36,7 +36,7 @@ class Sightings:
         self, *, declared: bool, sessions: int = _SESSIONS, peers: int = _PEERS
     ) -> None:
         self._declared = declared
-        self._sessions = _Memory(sessions)
+        self.sessions = _Memory(sessions)
         self._peers = _Memory(peers)
         self._users = _Memory(peers)
 
@@ -57,7 +57,7 @@ class Sightings:
         place = None if client.address is None else network_of(client.address)
         if place is None:
             return ()
-        known = self._sessions.get(session)
+        known = self.sessions.get(session)
         if place in known:
             return ()
         if claims and not self._declared:
@@ -66,7 +66,7 @@ class Sightings:
             place = _UNDECLARED
             if place in known:
                 return ()
-        self._sessions.put(session, (*known, place)[-_ADDRESSES:])
+        self.sessions.put(session, (*known, place)[-_ADDRESSES:])
 
         return known
 
@@ -97,32 +97,32 @@ class Sightings:
 
     def __len__(self) -> int:
         """Return how many sessions are remembered."""
-        return len(self._sessions)
+        return len(self.sessions)
 
 
 class _Memory:
     def __init__(self, most: int) -> None:
         self._most = most
-        self._young: dict[Hashable, tuple[bytes, ...]] = {}
-        self._old: dict[Hashable, tuple[bytes, ...]] = {}
+        self.young: dict[Hashable, tuple[bytes, ...]] = {}
+        self.old: dict[Hashable, tuple[bytes, ...]] = {}
 
     def __len__(self) -> int:
-        return len(self._young.keys() | self._old.keys())
+        return len(self.young.keys() | self.old.keys())
 
     def get(self, key: Hashable) -> tuple[bytes, ...]:
-        known = self._young.get(key)
+        known = self.young.get(key)
         if known is None:
-            known = self._old.get(key, ())
+            known = self.old.get(key, ())
             if known:
                 self.put(key, known)
 
         return known
 
     def put(self, key: Hashable, known: tuple[bytes, ...]) -> None:
-        young = self._young
+        young = self.young
         if len(young) >= self._most and key not in young:
-            self._young, self._old = {}, young
-        self._young[key] = known
+            self.young, self.old = {}, young
+        self.young[key] = known
 
 
 @lru_cache(maxsize=1024)

@@ -104,6 +104,7 @@ def _len(part: bytes | Hole) -> int:
 
 
 _AT_ONCE = 1 << 14  # bytes that are hashed together
+_AT_A_TIME = 1 << 10  # params of one kind that are added together
 
 
 class RestOfParams:
@@ -132,6 +133,16 @@ class RestOfParams:
         self._size += len(coded)
         if self._size >= _AT_ONCE:
             self._put()
+
+    def add_repeated(self, coded: bytes, times: int) -> None:
+        """Take a param that stands `times` times in a row."""
+        whole, left = divmod(times, _AT_A_TIME)
+        if whole:
+            block = b",".join([coded] * _AT_A_TIME)
+            for _ in range(whole):
+                self.add_joined(block, _AT_A_TIME)
+        if left:
+            self.add_joined(b",".join([coded] * left), left)
 
     def watch(self) -> None:
         """Note what is added from here on, until `watched`."""

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from audit_mw.event import Event
-from audit_mw.ids import EventIds
+from audit_mw.ids import IdMaker
 from audit_mw.trail.encoding import encode_time
 
 __all__ = ["SystemNotes"]
@@ -23,7 +23,7 @@ class SystemNotes:
     def __init__(
         self,
         service: str,
-        ids: EventIds,
+        ids: IdMaker,
         startup: Callable[[], dict[str, object]] = dict,
     ) -> None:
         self._startup = startup
@@ -42,13 +42,13 @@ class SystemNotes:
         """Requests that were served unrecorded since the last record of that."""
         return self._unrecorded.count
 
-    def refuse(self, now: int) -> None:
+    def refuse(self, now: int, reason: str) -> None:
         """Count a request that is refused; `now` in microseconds since the epoch."""
-        self._refused.note(now)
+        self._refused.note(now, reason)
 
     def pass_unrecorded(self, now: int) -> None:
         """Count a request that is served without a record."""
-        self._unrecorded.note(now)
+        self._unrecorded.note(now, "served unrecorded")
 
     def make(
         self, instance: str, kind: str, outcome: str, details: dict[str, object]
@@ -74,23 +74,23 @@ class SystemNotes:
         if self._refused.count:
             yield self.make(instance, "log_refused", "FAILURE", self._refused.take())
         if self._unrecorded.count:
-            reason: dict[str, object] = {"reason": b"served unrecorded"}
-            told = reason | self._unrecorded.take()
-            yield self.make(instance, "log_gap", "FAILURE", told)
+            yield self.make(instance, "log_gap", "FAILURE", self._unrecorded.take())
 
 
 class _Count:
-    """How many, the first and the last of them."""
+    """How many, why, the first and the last of them."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self.count = 0
         self._first = self._last = 0
+        self._reason = b""
 
-    def note(self, now: int) -> None:
-        """Count one."""
+    def note(self, now: int, reason: str) -> None:
+        """Count one; the reason of the first is that of all."""
         with self._lock:
-            self._first = self._first if self.count else now
+            if not self.count:
+                self._first, self._reason = now, reason.encode(errors="replace")
             self._last = now
             self.count += 1
 
@@ -100,6 +100,7 @@ class _Count:
             count, self.count = self.count, 0
 
         return {
+            "reason": self._reason,
             "count": count,
             "first": encode_time(self._first),
             "last": encode_time(self._last),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, cast
 
-from audit_mw.current import Current, bind, current, session_id
+from audit_mw.current_exchange import Current, bind, current, session_id
 from audit_mw.event_types import check_type
 from audit_mw.outside import Trail, find_trail, open_trail
 from audit_mw.recorder import fault_of

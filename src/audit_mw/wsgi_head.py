@@ -9,7 +9,13 @@ from audit_mw.event import RequestHead
 from audit_mw.tls_socket import socket_tls
 from audit_mw.wsgi_peer import find_peer, untouched
 
-__all__ = ["request_head", "vouched"]
+__all__ = [
+    "FIELD_NAMES",
+    "field_name",
+    "request_head",
+    "tells_no_tls",
+    "vouched",
+]
 
 Environ = dict[str, Any]
 
@@ -48,7 +54,7 @@ def _path(environ: Environ, target: str | None) -> bytes:
 def _fields(environ: Environ) -> list[tuple[bytes, bytes]]:
     found = []
     for key, value in environ.items():
-        name = _NAMES[key] if key in _NAMES else _field_name(key)
+        name = FIELD_NAMES[key] if key in FIELD_NAMES else field_name(key)
         if name is not None and (value or key not in _BARE):
             found.append((name, _latin(value)))
 
@@ -57,18 +63,18 @@ def _fields(environ: Environ) -> list[tuple[bytes, bytes]]:
 
 _BARE = ("CONTENT_TYPE", "CONTENT_LENGTH")  # there, but empty, where none was sent
 _REMEMBERED = 1024
-_NAMES: dict[str, bytes | None] = {}  # most keys are the same in each request
+FIELD_NAMES: dict[str, bytes | None] = {}  # most keys are the same in each request
 
 
-def _field_name(key: str) -> bytes | None:
+def field_name(key: str) -> bytes | None:
     """Return the name of the field line that a key of environ has; None: of none."""
     name = None
     if key.startswith("HTTP_"):
         name = _latin(key[5:]).replace(b"_", b"-").lower()
     elif key in _BARE:
         name = _latin(key).replace(b"_", b"-").lower()
-    if len(_NAMES) < _REMEMBERED and len(key) <= _REMEMBERED:
-        _NAMES[key] = name
+    if len(FIELD_NAMES) < _REMEMBERED and len(key) <= _REMEMBERED:
+        FIELD_NAMES[key] = name
 
     return name
 
@@ -91,10 +97,12 @@ _TLS = {
 
 
 _TLS_KEYS = frozenset(name for names in _TLS.values() for name in names)
+# Whether an environ has none of them.
+tells_no_tls = _TLS_KEYS.isdisjoint
 
 
 def _tls(environ: Environ) -> dict[str, bytes]:
-    if _TLS_KEYS.isdisjoint(environ):
+    if tells_no_tls(environ):
         return socket_tls(environ.get("gunicorn.socket"))
     told = {
         detail: _latin(environ[name])

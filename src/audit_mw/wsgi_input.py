@@ -1,35 +1,61 @@
 # `wsgi.input`, teed: what the application reads of a body is what the record knows.
 #
 # Nothing is read that the application does not ask for, and nothing is held.
-from collections.abc import Callable, Iterator
-from contextlib import ContextDecorator, suppress
+#
+# Where it was built the compiled road has a tee of its own, which takes `read` alone;
+# one of these takes over where more is asked for.
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ContextDecorator
 from functools import partial
 from typing import Any
 
-from audit_mw.auditor import Recorder
+from audit_mw.auditor import Receipt, Recorder
 from audit_mw.errors import AuditUnavailable
 
-__all__ = ["TeeInput"]
+__all__ = ["TeeInput", "note_leaving", "told"]
 
 
 class TeeInput:
-    """`wsgi.input` that tells what the application read of it (PEP 3333)."""
+    """
+    `wsgi.input` that tells what the application read of it (PEP 3333).
 
-    def __init__(self, stream: Any, recorder: Recorder) -> None:
+    Args:
+        stream: what the server gives.
+        recorder: is told; None where the record is made.
+        told: how many bytes it was told of before.
+    """
+
+    def __init__(self, stream: Any, recorder: Recorder | None, told: int = 0) -> None:
         self._stream = stream
         self._recorder = recorder
-        self._tell = _Once(self._read)
-        self._leaving = _Leaving(recorder.exchange.gone)
+        # What is read again after a seek back was told before.
+        self._at = self._told = told
 
-    def _read(self, chunk: bytes, *, ended: bool) -> None:
-        with suppress(AuditUnavailable):  # the end will be on record, or be refused
-            for receipt in self._recorder.read(chunk, ended=ended):
-                receipt.wait()
+    def let_go(self) -> None:
+        """Tell nothing any more: the record is made."""
+        # The recorder has the environ, and that has us: only a collection of garbage
+        # would find what a request leaves behind.
+        self._recorder = None
+
+    def _tell(self, chunk: bytes, *, ended: bool) -> None:
+        recorder = self._recorder
+        if recorder is None:
+            return
+        known = self._told - self._at
+        self._at += len(chunk)
+        if known > 0:
+            chunk = chunk[known:]
+        self._told = max(self._told, self._at)
+        told(recorder.read(chunk, ended=ended))
 
     def read(self, *size: Any) -> bytes:
         """Read as the stream does."""
-        with self._leaving:
+        # The one that is called for each request: no object is made for it.
+        try:
             chunk: bytes = self._stream.read(*size)
+        except BaseException as error:
+            note_leaving(self._recorder, error)
+            raise
         asked = size[0] if size else None
         whole = asked is None or asked < 0
         if chunk is not None:  # a raw stream that has nothing yet
@@ -39,7 +65,7 @@ class TeeInput:
 
     def readline(self, *size: Any) -> bytes:
         """Read a line as the stream does."""
-        with self._leaving:
+        with _Leaving(self._recorder):
             line: bytes = self._stream.readline(*size)
         self._tell(line, ended=not line and size != (0,))
 
@@ -47,7 +73,7 @@ class TeeInput:
 
     def readlines(self, *hint: Any) -> list[bytes]:
         """Read lines as the stream does."""
-        with self._leaving:
+        with _Leaving(self._recorder):
             lines: list[bytes] = self._stream.readlines(*hint)
         for line in lines:
             self._tell(line, ended=False)
@@ -63,7 +89,7 @@ class TeeInput:
 
     def __next__(self) -> bytes:
         try:
-            with self._leaving:
+            with _Leaving(self._recorder):
                 line: bytes = next(self._stream)
         except StopIteration:
             self._tell(b"", ended=True)
@@ -74,7 +100,7 @@ class TeeInput:
 
     def _each(self, lines: Iterator[bytes]) -> Iterator[bytes]:
         # PEP 3333 asks for an iterable, which need be no iterator.
-        with self._leaving:
+        with _Leaving(self._recorder):
             for line in lines:
                 self._tell(line, ended=False)
                 yield line
@@ -88,12 +114,14 @@ class TeeInput:
             return partial(self._seek, found)
         tee = _MORE.get(name)
 
-        return partial(tee, self._tell, self._leaving(found)) if tee else found
+        return (
+            partial(tee, self._tell, _Leaving(self._recorder)(found)) if tee else found
+        )
 
     def _seek(self, seek: Callable[..., Any], *to: Any) -> Any:
         result = seek(*to)
         if isinstance(result, int):  # as all of io's streams answer
-            self._tell.at = result
+            self._at = result
 
         return result
 
@@ -101,32 +129,32 @@ class TeeInput:
 class _Leaving(ContextDecorator):
     """Notes that the client left, where a read says so by what it raises."""
 
-    def __init__(self, gone: Callable[[], None]) -> None:
-        self._gone = gone
+    def __init__(self, recorder: Recorder | None) -> None:
+        self._recorder = recorder
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
-        # Without errno it is the server that raises it, by its own judgement: uWSGI,
-        # mod_wsgi and gunicorn do. A disk that fails under a spooled body has one.
-        lost = isinstance(error, OSError) and error.errno is None
-        if lost or isinstance(error, ConnectionError):
-            self._gone()
+        note_leaving(self._recorder, error)
 
 
-class _Once:
-    """Tells each byte once: what is read again after a seek back was told before."""
+def told(steps: Iterable[Receipt]) -> None:
+    """Wait until what was read is on record, or could not be."""
+    try:
+        for receipt in steps:
+            receipt.wait()
+    except AuditUnavailable:
+        pass  # the end will be on record, or be refused
 
-    def __init__(self, tell: Callable[..., None]) -> None:
-        self._tell = tell
-        self.at = self._told = 0
 
-    def __call__(self, chunk: bytes, *, ended: bool) -> None:
-        known = max(self._told - self.at, 0)
-        self.at += len(chunk)
-        self._told = max(self._told, self.at)
-        self._tell(chunk[known:] if known else chunk, ended=ended)
+def note_leaving(recorder: Recorder | None, error: BaseException | None) -> None:
+    """Note that the client left, if a read says so by what it raises."""
+    # Without errno it is the server that raises it, by its own judgement: uWSGI,
+    # mod_wsgi and gunicorn do. A disk that fails under a spooled body has one.
+    lost = isinstance(error, OSError) and error.errno is None
+    if recorder is not None and (lost or isinstance(error, ConnectionError)):
+        recorder.exchange.gone()
 
 
 Tell = Callable[..., None]

@@ -7,16 +7,37 @@
 #         before the chunk that reaches Content-Length, else before the end is told.
 # Rule 3: the server judges a start before we note it, and whether it is too late to
 #         take one back.
+#
+# Where it was built the compiled road has tees of its own that do the same, and come
+# here with what is not ordinary.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audit_mw.auditor import Receipt, Recorder
-from audit_mw.current import Current, enter, leave
+from audit_mw.current_exchange import Current, enter, leave
 from audit_mw.errors import AuditUnavailable
-from audit_mw.wsgi_result import close, file_size, is_file, is_plain, size
+from audit_mw.wsgi_result import close, file_size, is_file, is_plain, is_sized, size
 
-__all__ = ["Environ", "Response", "StartResponse", "end", "refuse"]
+if TYPE_CHECKING:
+    from audit_mw.wsgi_input import TeeInput
+
+__all__ = [
+    "Environ",
+    "Response",
+    "StartResponse",
+    "answers_head_alone",
+    "close",
+    "code",
+    "end",
+    "fields_of",
+    "file_size",
+    "is_file",
+    "is_plain",
+    "refuse",
+    "size",
+    "wait",
+]
 
 Environ = dict[str, Any]
 Write = Callable[[bytes], Any]
@@ -47,8 +68,36 @@ def end(recorder: Recorder, error: BaseException) -> None:
     recorder.end()
 
 
+def wait(recorder: Recorder, steps: Iterable[Receipt]) -> None:
+    """
+    Wait until the record is kept.
+
+    Raises:
+        AuditUnavailable: it is not: what it is of must not be handed over.
+    """
+    for receipt in steps:
+        with suppress(AuditUnavailable):
+            receipt.wait()
+        recorder.check(receipt)
+
+
+def answers_head_alone(environ: Environ) -> bool:
+    """Tell whether the server asks for nothing where there is no body to send."""
+    return environ.get("SERVER_SOFTWARE") in _HEAD_ONLY
+
+
 class Response:
     """`start_response`, `write`, and what becomes of the result."""
+
+    __slots__ = (
+        "_bodiless",
+        "_environ",
+        "_event_header",
+        "_start_response",
+        "current",
+        "input",
+        "recorder",
+    )
 
     def __init__(
         self,
@@ -63,6 +112,7 @@ class Response:
         self._start_response = start_response
         self._event_header = event_header
         self._bodiless = False
+        self.input: TeeInput | None = None
 
     def start(self, status: str, headers: Headers, *more: Any, **named: Any) -> Write:
         """Take the application's `start_response`."""
@@ -73,7 +123,7 @@ class Response:
             sent = [*headers, (self._event_header, self.recorder.event)]
         write = self._start_response(status, sent, *more, **named)
         # WSGI holds a start back until there is a body, so it is no last message yet.
-        self._bodiless = self.recorder.exchange.start(_code(status), _fields(headers))
+        self._bodiless = self.recorder.respond(code(status), fields_of(headers))
 
         def tee_write(chunk: bytes) -> Any:
             self.passing(chunk)
@@ -91,21 +141,9 @@ class Response:
     def passing(self, chunk: bytes) -> None:
         """Tell of a chunk before it passes."""
         if self._bodiless and not self.recorder.committed:
-            self.wait(self.recorder.commit())
+            wait(self.recorder, self.recorder.commit())
         else:
-            self.wait(self.recorder.send(size((chunk,)), more=True))
-
-    def wait(self, steps: Iterable[Receipt]) -> None:
-        """
-        Wait until the record is kept.
-
-        Raises:
-            AuditUnavailable: it is not: what it is of must not be handed over.
-        """
-        for receipt in steps:
-            with suppress(AuditUnavailable):
-                receipt.wait()
-            self.recorder.check(receipt)
+            wait(self.recorder, self.recorder.send(size((chunk,)), more=True))
 
     def returned(self, result: Any) -> Iterable[bytes]:
         """Return what goes to the server in the place of `result`."""
@@ -113,9 +151,8 @@ class Response:
             return self._whole(result, size(result), estimated=False)
         if is_file(result, self._environ):
             return self._whole(result, file_size(result), estimated=True)
-        sized = hasattr(type(result), "__len__")
-        tee = _SizedTee(result, self) if sized else _Tee(result, self)
-        if self._bodiless and self._environ.get("SERVER_SOFTWARE") in _HEAD_ONLY:
+        tee = _SizedTee(result, self) if is_sized(result) else _Tee(result, self)
+        if self._bodiless and answers_head_alone(self._environ):
             return self._whole(tee, 0, estimated=False)
 
         return tee
@@ -123,20 +160,28 @@ class Response:
     def _whole(self, result: Any, length: int, *, estimated: bool) -> Iterable[bytes]:
         try:
             if self._bodiless:
-                self.wait(self.recorder.commit())
+                steps = self.recorder.commit()
             else:
-                self.wait(self.recorder.send(length, more=False, estimated=estimated))
+                steps = self.recorder.send(length, more=False, estimated=estimated)
+            if steps:
+                wait(self.recorder, steps)
         except AuditUnavailable as error:
             close(result)
             return self.refuse(error)
         self.recorder.handed_over()
-        self.current.end()
+        self.end()
 
         return result  # type: ignore[no-any-return] # the very object
 
+    def end(self) -> None:
+        """Note that the application is through with the request."""
+        self.current.end()
+        if self.input is not None:
+            self.input.let_go()
+
     def refuse(self, error: AuditUnavailable) -> list[bytes]:
         """Take the start back, if nothing was sent yet; else the server raises."""
-        self.current.end()
+        self.end()
         exc_info = (type(error), error, error.__traceback__)
 
         return refuse(self._environ, self._start_response, exc_info)
@@ -165,7 +210,7 @@ class _Tee:
             if chunk is not _END:
                 self._response.passing(chunk)
                 return chunk
-            self._response.wait(self._recorder.send(0, more=False))
+            wait(self._recorder, self._recorder.send(0, more=False))
         except AuditUnavailable as error:
             self._refusal = iter(self._response.refuse(error))
             return next(self._refusal)
@@ -201,8 +246,8 @@ class _Tee:
             end(self._recorder, error)
             raise
         finally:
-            self._response.current.end()
             leave(before)
+            self._response.end()
         self._abandon()
         self._recorder.end()
 
@@ -217,6 +262,7 @@ class _Tee:
             if not self._closed:
                 self._abandon()
                 self._recorder.end()
+                self._response.end()
 
 
 _END: Any = object()
@@ -229,13 +275,15 @@ class _SizedTee(_Tee):
         return len(self._result)
 
 
-def _code(status: str) -> int:
+def code(status: str) -> int:
+    """Return the number of a status; 0 where it has none."""
     digits = str(status)[:3]
 
     return int(digits) if digits.isascii() and digits.isdigit() else 0
 
 
-def _fields(headers: Headers) -> list[tuple[bytes, bytes]]:
+def fields_of(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return what is to be known of the headers of a response: its length."""
     # What else the headers of a response say nobody asks: so only these are looked at.
     try:
         same = [pair for pair in headers if len(pair[0]) == _LENGTH_OF_NAME]

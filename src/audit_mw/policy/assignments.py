@@ -3,13 +3,16 @@
 # Its end is not asked for. Where it is unclear how far a secret goes, it goes to the
 # end: a mask that stops at a quote or a space leaks the tail of a password with one.
 #
-# Names start at a border and are read possessively, so each run is read once.
+# Names start at a border and are read possessively, so each run is read once. In a long
+# text they are tried only where a word stands that may be the name of a secret
+# (suspects.py): a name is a word as a whole, so that makes no difference.
 #
 # (Longer than 250 lines, since all forms of an assignment stand beside each other.)
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN
+from audit_mw.policy.names import OPAQUE, PASSWORD, TOKEN, Classifier
+from audit_mw.policy.suspects import Suspects, Words, compile_suspects
 
 __all__ = ["find_assignment", "first_values"]
 
@@ -46,7 +49,8 @@ _ATTRIBUTE = re.compile(
 _TAG_BYTES = 1024
 
 # PASSWORD 'x', "my password is x", --password x, -u name:x
-_VERB = rb"(?:is|was|ist|lautet|est|es|are|to|je|jest|\xc3\xa8|\xc3\xa9|\xc3\xa4r|er)"
+_VERBS = rb"is|was|ist|lautet|est|es|are|to|je|jest|\xc3\xa8|\xc3\xa9|\xc3\xa4r|er"
+_VERB = rb"(?:%b)" % _VERBS
 _STATED = re.compile(
     _BORDER
     + _NAME
@@ -86,7 +90,7 @@ _PHRASES = re.compile(
 _OPTIONED_P = re.compile(rb"\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass)\s")
 _OPTION = re.compile(_BORDER + rb"(--?[A-Za-z][\w-]{1,64}+)[ \t]{1,8}+(?=[^\s-])")
 _USER_OPTION = re.compile(
-    rb"""(?<!\S)(?:-u|--(?:proxy-)?user)[ =]?["']?[^\s:]{1,64}+:(?=\S)"""
+    rb"""-(?<!\S-)(?:u|-(?:proxy-)?user)[ =]?["']?[^\s:]{1,64}+:(?=\S)"""
 )
 
 # A first line such as user,password: the values are in those that follow.
@@ -97,11 +101,128 @@ _HEAD_BYTES = 1024
 _NAMES = 20_000  # that one text may give a value to; beyond, all of it is suspect
 
 
+_SECONDS = 64  # of second words, in all ways to write them, that are searched for
+_LONG_TEXT = 1024  # bytes from which on its words are told apart first
+_MAY_BE_EATEN = re.compile(rb"(?:%b)\Z|0d|(?s:.*)\xe2\x86\x92" % _VERBS)
+
+
 def find_assignment(text: bytes, classify: Classify) -> Found | None:
     """Return where the first value with a secret name starts, and its class."""
+    if len(text) >= _LONG_TEXT and isinstance(classify, Classifier):
+        look = _Look(text, classify)
+        if look.is_cheap:
+            return look.find()
     found = [found for find in _FINDERS if (found := find(text, classify))]
 
     return min(found, default=None)
+
+
+class _Look:
+    """A look at a long text, where its suspects stand."""
+
+    def __init__(self, text: bytes, classify: Classifier) -> None:
+        self._text, self._classify = text, classify
+        self._words = Words(text)
+        own = classify.own  # a stem that was left out is a secret kept
+        self._suspects: Suspects = compile_suspects(own)
+        found = self._suspects.among(self._words.each, classify, len(text))
+        self._second = [
+            word for word in self._words.each if word.lower() in _SECOND_WORDS
+        ]
+        # What gives a value to one word may eat the next, which then is no name.
+        self.is_cheap = (
+            found is not None
+            and len(self._second) <= _SECONDS
+            and not any(_MAY_BE_EATEN.match(word.lower()) for word in found)
+            and self._words.are_fewer_than(_NAMES, text)
+        )
+        places = self._words.places(found or ()) if self.is_cheap else ()
+        self._starts = sorted(places)
+        self._found: Found | None = None
+
+    def find(self) -> Found | None:
+        both = sorted((*self._starts, *self._second_words()))
+        self._note(_headed(self._text, self._classify))
+        for pattern in (_GIVEN, _TABLE, _BESIDE):
+            self._note(self._first(pattern, both))
+        self._note(self._tagged())
+        self._note(self._stated(both))
+        self._note(self._quoted(_QUOTED, _quoted))
+        self._note(self._quoted(_ATTRIBUTE, _attributed))
+        self._note(self._phrased())
+        self._note(self._optioned())
+
+        return self._found
+
+    def _note(self, found: Found | None) -> None:
+        if found is not None:
+            self._found = found if self._found is None else min(found, self._found)
+
+    def _second_words(self) -> Iterator[int]:
+        for at in self._words.places_behind_a_space(self._second):
+            if self._text[at - 2 : at - 1].isalpha():
+                yield at
+
+    def _first(self, pattern: re.Pattern[bytes], starts: Iterable[int]) -> Found | None:
+        text, classify = self._text, self._classify
+        least = len(text) if self._found is None else self._found[0]
+        for start in starts:
+            if start >= least:
+                break  # its value starts behind the first that is known
+            match = pattern.match(text, start)
+            if match is not None and match.end() < len(text):
+                cls = classify(match[1]) or _of_two_words(text, match, classify)
+                if cls is not None and _gives(pattern, match, cls):
+                    return match.end(), cls
+
+        return None
+
+    def _tagged(self) -> Found | None:
+        if b"<" not in self._text:
+            return None
+
+        tags = [self._words.before(start) for start in self._starts]
+
+        return self._first(_TAG, [at for at in tags if self._text[at : at + 1] == b"<"])
+
+    def _stated(self, starts: list[int]) -> Found | None:
+        found = self._first(_STATED, starts)
+
+        return found if found and _STATES.search(self._text) else None
+
+    def _quoted(
+        self,
+        pattern: re.Pattern[bytes],
+        find: Callable[[bytes, Classify], Found | None],
+    ) -> Found | None:
+        text = self._text
+        if not (b'"' in text or b"'" in text or b"`" in text):
+            return None
+        names = set(pattern.findall(text))
+        words = {Words.one(name) for name in names}
+        found = self._suspects.among(words, self._classify, len(text))
+        if found is not None and not found and len(names) < _NAMES:
+            return None
+
+        return find(text, self._classify)
+
+    def _phrased(self) -> Found | None:
+        lower = b" ".join(self._words.each).lower()
+        may_be = (
+            b"identified" in lower
+            or (b"pass" in lower and (b"user" in lower or b"login" in lower))
+            or any(tool in lower for tool in (b"mysql", b"mariadb", b"sshpass"))
+        )
+
+        return _phrased(self._text, self._classify) if may_be else None
+
+    def _optioned(self) -> Found | None:
+        text = self._text
+        if b" " not in text or b"-" not in text:
+            return None
+        user = _USER_OPTION.search(text) if b"-u" in text else None
+
+        return (user.end(), PASSWORD) if user else self._first(_OPTION, self._starts)
 
 
 def _given(text: bytes, classify: Classify) -> Found | None:
@@ -151,7 +272,7 @@ _SECOND_WORDS = set(
     b"key id code phrase word number answer string value field hash again confirm "
     b"confirmation name".split()
 )
-_WORDS_BEFORE = re.compile(rb"(?:[A-Za-z]{2,20}+[ -]){1,2}\Z")
+_WORDS_BEFORE = re.compile(rb"(?:[ -][A-Za-z]{2,20}+){1,2}")  # read backwards
 
 
 def _of_two_words(
@@ -160,9 +281,10 @@ def _of_two_words(
     # "the api key: ...", "PIN code: ..."
     if match[1].lower() not in _SECOND_WORDS:
         return None
-    before = _WORDS_BEFORE.search(text[max(0, match.start(1) - 42) : match.start(1)])
+    before = text[max(0, match.start(1) - 42) : match.start(1)]
+    words = _WORDS_BEFORE.match(before[::-1])
 
-    return classify(before[0] + match[1]) if before else None
+    return classify(words[0][::-1] + match[1]) if words else None
 
 
 def _quoted(text: bytes, classify: Classify) -> Found | None:

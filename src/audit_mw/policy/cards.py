@@ -7,9 +7,14 @@ import re
 from collections.abc import Iterator
 from itertools import accumulate
 
+from audit_mw.policy.runs import Alphabet
+
 __all__ = ["find_cards"]
 
 _RUN = re.compile(rb"(?<![0-9])(?<![0-9]\.)[0-9](?:(?:[ _-]|  |\xc2\xa0)?[0-9]){12,}+")
+_FEWEST_DIGITS = 13
+_DIGITS_APART = Alphabet(b"0123456789 _-\xc2\xa0", _FEWEST_DIGITS)
+_OTHERS = bytes(byte for byte in range(256) if byte not in b"0123456789")
 _GROUP = re.compile(rb"[0-9]+")
 _FEWEST = 3  # digits of a number's first group
 _MOST = 19  # digits of a number
@@ -28,11 +33,18 @@ _PHONE = 15  # digits of a telephone number, at most (ITU-T E.164 6.1)
 
 def find_cards(text: bytes) -> Iterator[tuple[int, int]]:
     """Yield where each payment card number starts and ends."""
-    for run in _RUN.finditer(text):
+    for run in _runs(text):
         for start, end in _in_run(run[0]):
             span = run.start() + start, run.start() + end
             if not (_is_fraction(text, *span) or _is_iban(text, *span)):
                 yield span
+
+
+def _runs(text: bytes) -> Iterator[re.Match[bytes]]:
+    for start, end in _DIGITS_APART.runs(text):
+        # Most are the spaces before a line of a program.
+        if len(text[start:end].translate(None, _OTHERS)) >= _FEWEST_DIGITS:
+            yield from _RUN.finditer(text, start, end)
 
 
 def _in_run(run: bytes) -> Iterator[tuple[int, int]]:

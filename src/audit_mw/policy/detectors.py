@@ -27,7 +27,7 @@ from audit_mw.policy.findings_forwarding import forged_forwarding
 from audit_mw.policy.findings_mismatch import judge_repeats, plain_name
 from audit_mw.policy.findings_users import deceptions, names_person
 
-__all__ = ["HONEST", "detect", "is_ordinary"]
+__all__ = ["HONEST", "detect", "is_ordinary", "names_in_document"]
 
 
 class _Glance(NamedTuple):
@@ -70,6 +70,8 @@ def is_ordinary(params: Params, path: Text, user: Text | None, via: str) -> bool
     It is asked before anything else, so that these pay no more than this. What was
     sent in an odd coding, cut or seen elsewhere is for the caller to see.
     """
+    if b'["json"' in b"".join(params.coded or ()):
+        return False
     names = [param.name for param in params if param.source != "header"]
     # What stands in the record is printable ASCII: "%" begins what was coded, and our
     # own words. A quote of a client's has a backslash before it.
@@ -79,12 +81,37 @@ def is_ordinary(params: Params, path: Text, user: Text | None, via: str) -> bool
         len(set(names)) == len(names)
         and None not in names
         and b"%" not in coded
-        and b'["json"' not in coded
         and isinstance(path, bytes)
         and b"%" not in path
         and via in HONEST
         and (user is None or _is_plain(user))
     )
+
+
+def names_in_document(params: Params) -> frozenset[Text] | None:
+    """
+    Return the names that a JSON document gives to an application.
+
+    Args:
+        params: the document's.
+
+    Returns:
+        None where they show something, whatever they stand beside.
+    """
+    glance = _look(params)
+    if glance.again or glance.has_tail or any(map(_is_odd, glance.coded)):
+        return None
+    names = (plain_name(param) for param in params)
+
+    return frozenset(name for name in names if name is not None)
+
+
+def _is_odd(param: Param) -> bool:
+    name = param.name
+    if not isinstance(name, bytes) or next(malformations(param), None) is not None:
+        return True
+
+    return names_person(name) and any(deceptions(_exact(param.value)))
 
 
 HONEST = {"direct", "proxied"}  # by what the client was found, with no claim
@@ -93,22 +120,32 @@ HONEST = {"direct", "proxied"}  # by what the client was found, with no claim
 def _look(params: Params) -> _Glance:
     again: set[Text] = set()
     first: dict[Text, Param] = {}
-    coded: list[Param] = []
     has_tail = False
-    for param, code in zip(params, params.coded or (), strict=False):
-        source = param.source
+    number = 0
+    for param in params:
+        source, name, _ = param
         if source == "header":
             break  # these come last
-        if b"%" in code:
-            coded.append(param)
-        name = param.name if source != "json" else plain_name(param)
+        number += 1
+        if source == "json":
+            if isinstance(name, bytes) and name.count(b"/") != 1:
+                continue  # as `plain_name` has it: most are below another name
+            name = plain_name(param)
         if name:
             if first.setdefault(name, param) is not param:
                 again.add(name)
         elif source == "body":
             has_tail = True
 
-    return _Glance(again, coded, has_tail)
+    return _Glance(again, _with_codes(params, number), has_tail)
+
+
+def _with_codes(params: Params, number: int) -> list[Param]:
+    codes = (params.coded or ())[:number]
+    if b"%" not in b"".join(codes):
+        return []
+
+    return [param for param, code in zip(params, codes, strict=False) if b"%" in code]
 
 
 # --- the detectors

@@ -11,7 +11,7 @@ from itertools import pairwise
 from audit_mw.policy.names import PASSWORD, TOKEN, logs_in
 from audit_mw.wire.json import Items, Member, Prefix
 
-__all__ = ["retag", "secret_variables"]
+__all__ = ["Classify", "retag", "secret_variables"]
 
 Classify = Callable[[bytes], str | None]
 
@@ -64,8 +64,7 @@ def retag(
         if tag is None and logins and (item := _ITEM.match(member.name)):
             tag = PASSWORD if (member.prefix, item[1]) in logins else None
         if tag is None and kinds:
-            below = (member.prefix, member.name.rpartition(b"/")[0])
-            tag = TOKEN if below in kinds else None
+            tag = TOKEN if _is_below(member, kinds) else None
         yield member if tag is member.tag else member._replace(tag=tag)
 
 
@@ -95,6 +94,16 @@ def _secret_kinds(
     }
 
 
+def _is_below(member: Member[str], all_of: set[tuple[Prefix | None, bytes]]) -> bool:
+    above = member.name
+    while above:
+        above = above.rpartition(b"/")[0]
+        if (member.prefix, above) in all_of:
+            return True
+
+    return False
+
+
 def _apart(found: Iterable[Piece], pairs: "_Pairs", *, whole: bool) -> Iterator[Piece]:
     # Plain items say nothing of each other: they stay together where nothing before
     # them says anything of them, either.
@@ -109,8 +118,9 @@ class _Keys:
     """
     Two keys that are one name: {"api": {"key": x}}.
 
-    A pointer says what the one above it says, and then what its last two keys do. Of
-    those above some are remembered, since siblings come one after the other.
+    A pointer says what the one above it says, and then what its last two keys do, also
+    with items of an array between them. Of those above some are remembered, since
+    siblings come one after the other.
     """
 
     def __init__(self, classify: Classify, *, has_indices: bool) -> None:
@@ -127,7 +137,11 @@ class _Keys:
         if cls is not None or not above:
             return cls
 
-        return self._of_two(above.rpartition(b"/")[2], key)
+        first = above.rpartition(b"/")[2]
+
+        return self._of_two(first, key) or (
+            self._of_two(_last_key(above), key) if first.isdigit() else None
+        )
 
     def _of_two(self, first: bytes, key: bytes) -> str | None:
         if key.isdigit() or (self._has_indices and _INDEX.fullmatch(first)):
@@ -136,15 +150,27 @@ class _Keys:
         return self._classify(b"%s.%s" % (first, key))
 
     def _of_above(self, above: bytes) -> str | None:
-        cls = None
+        cls, last_key = None, b""
         for first, key in pairwise(above.split(b"/")[1:]):
             cls = cls or self._of_two(first, key)
+            if first.isdigit():
+                cls = cls or self._of_two(last_key, key)
+            else:
+                last_key = first
         if len(above) <= _REMEMBERED_BYTES:
             if len(self._above) >= _REMEMBERED:
                 self._above.clear()
             self._above[above] = cls
 
         return cls
+
+
+def _last_key(pointer: bytes) -> bytes:
+    # An empty one, if all are indices.
+    while (key := pointer.rpartition(b"/")[2]).isdigit():
+        pointer = pointer[: -len(key) - 1]
+
+    return key
 
 
 class _Pairs:

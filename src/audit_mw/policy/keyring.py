@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-__all__ = ["Keyring"]
+__all__ = ["Keyring", "mark_of"]
 
 
 class Keyring:
@@ -21,7 +21,8 @@ class Keyring:
         own = hmac.digest(key, b"audit_mw/1/token", "sha256")
         self._mac = hmac.new(own, digestmod="sha256")
         memory = hmac.digest(key, b"audit_mw/1/memory", "sha256")
-        self._memory = hashlib.blake2b(key=memory, digest_size=16)
+        # What secrets are known by in the memory of this process.
+        self.marks = hashlib.blake2b(key=memory, digest_size=16)
 
     def digest(self, secret: bytes) -> str:
         """Return the key's id, a dot, and the digest, in hex."""
@@ -30,13 +31,6 @@ class Keyring:
 
         return f"{self._id}.{mac.hexdigest()[:32]}"
 
-    def mark(self, secret: bytes) -> bytes:
-        """Return what a secret is known by in the memory of this process."""
-        mark = self._memory.copy()
-        mark.update(secret)
-
-        return mark.digest()
-
     def running(self) -> hmac.HMAC:
         """Return a digest to be fed piece by piece; `name` it when it is done."""
         return self._mac.copy()
@@ -44,3 +38,11 @@ class Keyring:
     def name(self, mac: hmac.HMAC) -> str:
         """Return a running digest in the form of `digest`."""
         return f"{self._id}.{mac.hexdigest()[:32]}"
+
+
+def mark_of(marks: hashlib.blake2b, secret: bytes) -> bytes:
+    """Return what a secret is known by in memory."""
+    mark = marks.copy()
+    mark.update(secret)
+
+    return mark.digest()

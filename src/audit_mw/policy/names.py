@@ -4,8 +4,13 @@
 # letters of other scripts that look like Latin ones taken for those, camelCase and
 # every separator taken as the border of a word, case gone. Then the tables of
 # words.py apply, to the joined words and to each.
+#
+# Only names are remembered; what may be a secret itself is asked for by `of_text`.
+#
+# (Longer than 250 lines, since a name and the looks of its value are judged together.)
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from unicodedata import combining, normalize
 
 from audit_mw.policy.words import (
@@ -33,13 +38,16 @@ __all__ = [
     "PASSWORD",
     "SECRET",
     "TOKEN",
+    "Asked",
     "Classifier",
+    "fold",
     "folded",
     "is_random",
     "logs_in",
     "may_be_weak",
     "names_session",
     "names_user",
+    "says_of_it",
     "weak_class",
 ]
 
@@ -53,6 +61,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 _ENDS = 512  # bytes of either end of a long name that are taken apart into words
 _REMEMBERED = 4096
+_MANY = 16  # words, of which some may well be the same
 
 # Cyrillic and Greek letters that are typed, or meant, for Latin ones. Stems go through
 # the same fold, so a name in one script and one in two give the same.
@@ -84,13 +93,31 @@ def _words(name: str) -> list[str]:
 
 def folded(stems: Iterable[str]) -> tuple[str, ...]:
     """Return stems as names are looked through for them."""
-    return tuple("".join(_words(stem)) for stem in stems)
+    return tuple(map(fold, stems))
 
 
+def fold(name: str) -> str:
+    """Return a name as it is looked through for stems: its words, joined."""
+    return "".join(_words(name))
+
+
+def _any_of(stems: Iterable[str]) -> re.Pattern[str]:
+    # By first letter: else each place of a name would be compared with all of them.
+    by_letter: dict[str, list[str]] = {}
+    for stem in stems:
+        by_letter.setdefault(stem[0], []).append(re.escape(stem[1:]))
+    branches = (
+        f"{re.escape(letter)}(?:{'|'.join(by_letter[letter])})" for letter in by_letter
+    )
+
+    return re.compile("|".join(branches))
+
+
+# What has a stem of several classes is of the first.
 _STEMS = (
-    *((stem, PASSWORD) for stem in folded(PASSWORD_STEMS)),
-    *((stem, TOKEN) for stem in folded(TOKEN_STEMS)),
-    *((stem, CARD) for stem in folded(CARD_STEMS)),
+    (_any_of(folded(PASSWORD_STEMS)), PASSWORD),
+    (_any_of(folded(TOKEN_STEMS)), TOKEN),
+    (_any_of(folded(CARD_STEMS)), CARD),
 )
 _SEPARATORS = bytes(
     byte for byte in range(0x80) if not chr(byte).isalnum()
@@ -107,8 +134,8 @@ class Classifier:
     """
 
     def __init__(self, more: Iterable[str] = (), exempt: Iterable[str] = ()) -> None:
-        own = ((stem, SECRET) for stem in folded(more) if stem)
-        self._own = tuple(own)
+        self.own = tuple(stem for stem in folded(more) if stem)
+        self._own = ((_any_of(self.own), SECRET),) if self.own else ()
         self._exempt = {*folded(exempt), *ORDINARY_NAMES}
         self._remembered: dict[bytes, str | None] = {}
 
@@ -118,13 +145,52 @@ class Classifier:
             return self._remembered[name]
         except KeyError:
             cls = self._look(name)
+        self._remember(name, cls)
+
+        return cls
+
+    def of_text(self, text: bytes) -> str | None:
+        """Return the class of what may be a secret itself: it is not remembered."""
+        try:
+            return self._remembered[text]
+        except KeyError:
+            return self._look(text)
+
+    def keep(self, classes: Mapping[bytes, str | None]) -> None:
+        """Remember names that were asked for, none of which was withheld."""
+        for name, cls in classes.items():
+            if name not in self._remembered:
+                self._remember(name, cls)
+
+    def forget(self, name: bytes) -> None:
+        """Remember a name no more: it turned out to have a secret in it."""
+        self._remembered.pop(name, None)
+
+    def mark(self) -> tuple[int, bytes | None]:
+        """Return what tells `forget_since` which names are older."""
+        return len(self._remembered), self._oldest()
+
+    def forget_since(self, mark: tuple[int, bytes | None]) -> None:
+        """Forget the names that came since: they are of a text with a secret in it."""
+        count, first = mark
+        if first != self._oldest():
+            count = 0  # it was begun anew meanwhile
+        with suppress(KeyError):  # others forget as well
+            while len(self._remembered) > count:
+                self._remembered.popitem()
+
+    def _oldest(self) -> bytes | None:
+        try:
+            return next(iter(self._remembered), None)
+        except RuntimeError:  # another thread remembered one between the two calls
+            return None
+
+    def _remember(self, name: bytes, cls: str | None) -> None:
         if len(name) <= _ENDS:
             # Names that never come again must not fill the memory.
             if len(self._remembered) >= _REMEMBERED:
                 self._remembered.clear()
             self._remembered[name] = cls
-
-        return cls
 
     def _look(self, name: bytes) -> str | None:
         words = _words(_decode(name))
@@ -142,6 +208,29 @@ class Classifier:
         return _by_stem(_STEMS, joined + between) or _by_word(words, joined)
 
 
+class Asked(dict[bytes, str | None]):
+    """
+    The classes that were asked for one document, and end with it.
+
+    In a document a value may be a name, and a name a secret; which of them are
+    withheld is known at its end.
+
+    Args:
+        classifier: gives them.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._of_text = classifier.of_text
+
+    def __missing__(self, name: bytes) -> str | None:
+        """Return the class of a name that was not asked for before."""
+        cls = self._of_text(name)
+        if len(self) < _REMEMBERED:
+            self[name] = cls
+
+        return cls
+
+
 def _between(name: bytes) -> str:
     # What stands in the middle of a long name, not taken apart.
     if len(name) <= 2 * _ENDS:
@@ -150,8 +239,8 @@ def _between(name: bytes) -> str:
     return name.translate(None, _SEPARATORS).lower().decode("utf-8", "ignore")
 
 
-def _by_stem(stems: Iterable[tuple[str, str]], joined: str) -> str | None:
-    return next((cls for stem, cls in stems if stem in joined), None)
+def _by_stem(stems: Iterable[tuple[re.Pattern[str], str]], joined: str) -> str | None:
+    return next((cls for any_of, cls in stems if any_of.search(joined)), None)
 
 
 def _by_word(words: list[str], joined: str) -> str | None:
@@ -170,7 +259,10 @@ def _by_word(words: list[str], joined: str) -> str | None:
 
 
 def _ends(words: list[str], endings: tuple[str, ...]) -> bool:
-    return any(word.endswith(endings) for word in words)
+    # A pointer of hundreds of indices has few that are not the same.
+    each = words if len(words) < _MANY else set(words)
+
+    return any(word.endswith(endings) for word in each)
 
 
 def names_session(name: bytes) -> bool:
@@ -186,6 +278,15 @@ def names_session(name: bytes) -> bool:
 def logs_in(name: bytes) -> bool:
     """Tell whether a method of this name takes a password, by place."""
     return not LOGINS.isdisjoint(_words(_decode(name)))
+
+
+def says_of_it(name: bytes) -> bool:
+    """Tell whether a name is of a mere yes or no, or a time, whatever it is about."""
+    found = _words(_decode(name))
+
+    return bool(found) and (
+        found[0] in QUESTIONS or found[-1] in STATES or found[-1] in DESCRIBING
+    )
 
 
 def names_user(name: bytes) -> bool:

@@ -8,16 +8,18 @@
 # Segments that announce one only at times (`/sessions/42`, `/confirm/...`) withhold
 # what looks made by a machine.
 #
-# (Longer than 250 lines, since segments, their values and the names of JSON pointers
-# are judged by one set of rules.)
+# (Longer than 250 lines, since segments and their values are judged by one set of
+# rules.)
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from audit_mw.policy.clean import Clean
 from audit_mw.policy.credentials import is_machine_made
 from audit_mw.policy.names import (
     PASSWORD,
     TOKEN,
+    Classifier,
     is_random,
     names_user,
     weak_class,
@@ -53,10 +55,6 @@ _STATIC = (b".js", b".css", b".map", b".png", b".svg", b".woff2")
 _UUID = re.compile(rb"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _NAMED_FILE = re.compile(rb"([\w.%-]+)\.(?:[a-z]{2,4}|html|woff2|docx|xlsx|pptx|jpeg)")
 
-# The segments of a JSON pointer, or of user[name][0]; and those that are mere keys.
-_NAME_SEGMENT = re.compile(rb"[^/\[\]]++")
-_KEY = re.compile(rb"[A-Za-z_$~-]{1,32}[0-9]{0,2}|[0-9]{1,5}")
-
 # A path in another text, and a segment in it that another one follows.
 _RUN = re.compile(rb"""[^\s"'<>(){}|,/]*+/[^\s"'<>(){}|,]*+""")
 _FOLLOWED = re.compile(rb"/([A-Za-z0-9_%-][\w.%-]{2,63}+)(?=/[^\s/?#])")
@@ -86,12 +84,14 @@ class Paths:
 
     def __init__(
         self,
-        classify: Callable[[bytes], str | None],
+        classify: Classifier,
         find: Callable[[bytes], list[Span]],
     ) -> None:
         self._classify = classify
+        self._of_text = classify.of_text
         self._find = find
         self._remembered: dict[bytes, _Announced | None] = {}
+        self._clean = Clean()
 
     def in_url(self, url: bytes) -> Iterator[Span]:
         """Yield the spans of a URL, as in Referer: of path, query and fragment."""
@@ -110,7 +110,14 @@ class Paths:
         """Yield the spans of the paths and URLs in a text."""
         if self._is_announced(text):
             for run in _RUN.finditer(text):
-                yield from _moved(self.in_url(run[0]), run.start())
+                if run[0] not in self._clean.texts:
+                    yield from self._in_run(run[0], run.start())
+
+    def _in_run(self, run: bytes, start: int) -> Iterator[Span]:
+        spans = list(self.in_url(run))
+        if not spans:
+            self._clean.add(run)  # a log has the same paths again and again
+        yield from _moved(spans, start)
 
     def _is_announced(self, text: bytes) -> bool:
         followed = _FOLLOWED.findall(text if text[:1] == b"/" else b"/" + text)
@@ -130,15 +137,6 @@ class Paths:
         path = url.partition(b"?")[0]
 
         return not LINKED.isdisjoint(_words(path))
-
-    def in_name(self, name: bytes, cls: str) -> Iterator[Span]:
-        """Yield what stands in a name below a secret one: `/tokens/x`, `pin[x]`."""
-        # A JSON pointer without such a name: a sibling said so, and all is below it.
-        below = name[:1] == b"/" and self._classify(name) is None
-        for segment in _NAME_SEGMENT.finditer(name):
-            if below and _KEY.fullmatch(segment[0]) is None:
-                yield Span(segment.start(), segment.end(), cls)
-            below = below or self._classify(segment[0]) is not None
 
     def in_path(self, path: bytes) -> Iterator[Span]:
         """Yield the spans of a raw path, which may begin with scheme and authority."""

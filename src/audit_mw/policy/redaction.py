@@ -15,11 +15,12 @@
 #
 # (Longer than 250 lines, since it is the one door to all that finds secrets.)
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from audit_mw.config import Config
 from audit_mw.event import Hole, Redacted, Text
 from audit_mw.policy.assignments import find_assignment, first_values
+from audit_mw.policy.below import Below
 from audit_mw.policy.clean import Clean
 from audit_mw.policy.credentials import is_machine_made, parse_credentials
 from audit_mw.policy.keyring import Keyring
@@ -31,6 +32,7 @@ from audit_mw.policy.names import (
     Classifier,
     logs_in,
     names_user,
+    says_of_it,
     weak_class,
 )
 from audit_mw.policy.paths import Paths
@@ -59,7 +61,9 @@ class Redactor:
         self.classify = Classifier(config.secret_names, config.not_secret)
         self._shapes = compile_shapes(config.secret_patterns)
         self._paths = Paths(self.classify, self._find)
+        self._below = Below(self.classify)
         self._clean, self._clean_names = Clean(), Clean()
+        self._nothing_below = Clean()
         self._clean_paths, self._clean_urls = Clean(), Clean()
         self._keyring = keyring
 
@@ -78,11 +82,24 @@ class Redactor:
 
     # --- values and texts
 
-    def class_of(self, source: str, name: bytes, value: bytes) -> str | None:
-        """Return the class of a value by its name, and by what is made of such."""
-        cls = self.classify(name) or weak_class(name, value)
-        if cls is None and b"%" in name:
-            cls = self.classify(decode_percent(name))
+    def class_of(
+        self,
+        source: str,
+        name: bytes,
+        value: bytes,
+        classify: Callable[[bytes], str | None] | None = None,
+    ) -> str | None:
+        """
+        Return the class of a value by its name, and by what is made of such.
+
+        Args:
+            source, name, value: of the param.
+            classify: gives the class of a name that is not to be remembered.
+        """
+        classify = classify or self.classify
+        cls = classify(name) or weak_class(name, value)
+        for other in _other_spellings(name) if cls is None else ():
+            cls = cls or classify(other)
         if cls is None and source == "cookie" and is_machine_made(value):
             # State of the application's own, by a name of its own: it may be a session.
             return TOKEN
@@ -97,11 +114,29 @@ class Redactor:
 
     def name(self, cls: str | None, name: bytes) -> Text:
         """Return a name as it may be kept; `cls` is the class of its value."""
-        spans = self._find(name, paths=False)
-        if cls is not None:
-            spans += self._paths.in_name(name, cls)
+        below = self._find_below(cls, name)
+        # What is withheld of it by its place is none the less a secret to forget.
+        found = self._find(name, paths=False, is_kept=not below)
+        shown = self._cut(name, found + below)
+        if shown is not name:
+            self.forget(name)
 
-        return self._cut(name, spans)
+        return shown
+
+    def _find_below(self, cls: str | None, name: bytes) -> list[Span]:
+        if cls is None:
+            # tokens[x][expires] has the class of no secret, but x is one.
+            if b"[" not in name or name[:1] == b"/" or name in self._clean_names.texts:
+                return []
+            if not says_of_it(name):
+                return []
+        if name in self._nothing_below.texts:
+            return []
+        below = list(self._below.find(name, cls))
+        if not below:
+            self._nothing_below.add(name)
+
+        return below
 
     def value(
         self, cls: str | None, value: bytes, name: bytes = b""
@@ -179,6 +214,21 @@ class Redactor:
         # XML-RPC and the like: what is given to a login has no name.
         return b"<" in text and any(map(logs_in, words))
 
+    def forget(self, name: bytes) -> None:
+        """Remember a name no more: it is withheld."""
+        for each in (name, *_other_spellings(name)):
+            self.classify.forget(each)
+
+    def forget_clean(self, text: bytes) -> None:
+        """Remember no more that a name or a value holds no secret: it may be one."""
+        for clean in (self._clean, self._clean_names, self._nothing_below):
+            clean.texts.discard(text)
+
+    def forget_all_clean(self) -> None:
+        """Remember no more that any name or value holds no secret."""
+        for clean in (self._clean, self._clean_names, self._nothing_below):
+            clean.texts.clear()
+
     def names_secret_file(self, name: bytes) -> bool:
         """Tell whether a file of this name is one that holds secrets."""
         return self.classify(name) is not None or _SECRET_FILE.search(name) is not None
@@ -186,18 +236,23 @@ class Redactor:
     def secrets(self, text: bytes) -> Iterator[bytes]:
         """Yield the secrets in a text, each as far as the next mark."""
         if len(text) >= _LEAST:
-            yield from first_values(text, self.classify)
+            yield from first_values(text, self.classify.of_text)
 
-    def _find(self, text: bytes, *, paths: bool = True) -> list[Span]:
+    def _find(
+        self, text: bytes, *, paths: bool = True, is_kept: bool = True
+    ) -> list[Span]:
         clean = self._clean if paths else self._clean_names
         if text in clean.texts or self._is_bland(text):
             return []
         if not self._shapes and is_bare_word(text) and says_nothing(text):
             return []  # nor has it what gives a value, or a path
+        mark = self.classify.mark()
         spans = self._spans(text, paths=paths)
         if self._hides(text, spans):
-            return [Span(0, len(text), OPAQUE)]
-        if not spans:
+            spans = [Span(0, len(text), OPAQUE)]
+        if spans or not is_kept:
+            self.classify.forget_since(mark)  # a secret may have been asked for
+        else:
             clean.add(text)
 
         return spans
@@ -292,6 +347,15 @@ class Redactor:
         return [credentials.strip() or value, parse_credentials(value).secret]
 
 
+def _other_spellings(name: bytes) -> Iterator[bytes]:
+    """Yield what else a name may be for an application."""
+    if b"%" in name:
+        yield decode_percent(name)
+    if b"[" in name and (found := _INDEX.sub(b"", name)) != name:
+        yield found  # api[0][key] is a key as api[key] is
+
+
+_INDEX = re.compile(rb"\[[0-9]{1,6}\]")
 _LEAST = 5  # "pw=1" is no password that anyone has
 _BLAND = re.compile(rb"[A-Za-z0-9_,-]{5,12}")  # too short for a shape, and no giver
 _SECRET_FILE = re.compile(

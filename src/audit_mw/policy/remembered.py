@@ -8,7 +8,7 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from unicodedata import normalize
 from urllib.parse import unquote_to_bytes
@@ -21,6 +21,8 @@ __all__ = ["NOTHING", "Known"]
 
 _SHORT = 3  # a secret no longer must not eat that letter everywhere
 _GRAM = 12  # bytes of a long secret that are a leak by themselves
+_PART = 4  # bytes of a gram, of which one in so many is looked at
+_FEW = 64  # beginnings of secrets, each of which is searched for by itself
 _GRAMMED = 1 << 16  # bytes of secrets, in all, that are looked for in parts
 _SPELT = 1 << 16  # and in all spellings
 
@@ -38,7 +40,8 @@ class Known:
         lower = {each.lower() for each in spelt}
         self._short = _compile_short([it for it in lower if len(it) <= _SHORT])
         self._long = _index_long(it for it in lower if len(it) > _SHORT)
-        self._grams = _grams_of(spelt)
+        self._grams = _grams_of(spelt, _GRAM)
+        self._parts = _grams_of(spelt, _PART)
 
     def find(self, text: bytes) -> Iterator[Span]:
         """Yield where `text` has one of them, however spelt, or a good part of it."""
@@ -46,12 +49,27 @@ class Known:
         if self._short is not None:
             for match in self._short.finditer(lower):
                 yield Span(match.start(), match.end(), PASSWORD)
-        # Once along the text, however many there are: a client may send thousands.
-        for at in range(len(lower) - _SHORT if self._long else 0):
+        for at in _beginnings(lower, self._long):
             begun = self._long.get(lower[at : at + _SHORT + 1])
             if begun is not None:
                 yield from _longest(lower, at, begun)
-        yield from _find_grams(text, self._grams)
+        yield from _find_grams(text, self._grams, self._parts)
+
+
+def _beginnings(text: bytes, begins: Collection[bytes]) -> Iterable[int]:
+    # A few are searched for each by itself. A client may send thousands: then all of
+    # them once along the text.
+    if len(begins) > _FEW:
+        return range(len(text) - _SHORT)
+
+    return sorted(at for begin in begins for at in _places(text, begin))
+
+
+def _places(text: bytes, begin: bytes) -> Iterator[int]:
+    at = text.find(begin)
+    while at >= 0:
+        yield at
+        at = text.find(begin, at + 1)
 
 
 def _longest(text: bytes, at: int, begun: dict[int, set[bytes]]) -> Iterator[Span]:
@@ -131,20 +149,20 @@ def _in_base64(secret: bytes) -> Iterator[bytes]:
             yield coded[(0, 2, 3)[place] :].rstrip(b"=")[:-1]
 
 
-def _grams_of(known: Iterable[bytes]) -> set[bytes]:
+def _grams_of(known: Iterable[bytes], size: int) -> set[bytes]:
     grams: set[bytes] = set()
     room = _GRAMMED
     for spelt in known:
         taken = spelt[:room]
         room -= len(taken)
-        grams.update(taken[at : at + _GRAM] for at in range(len(taken) - _GRAM + 1))
+        grams.update(taken[at : at + size] for at in range(len(taken) - size + 1))
 
     return grams
 
 
-def _find_grams(text: bytes, grams: set[bytes]) -> Iterator[Span]:
+def _find_grams(text: bytes, grams: set[bytes], parts: set[bytes]) -> Iterator[Span]:
     start = end = -1
-    for at in range(len(text) - _GRAM + 1 if grams else 0):
+    for at in _gram_places(text, parts):
         if text[at : at + _GRAM] in grams:
             if at > end:
                 if end > start >= 0:
@@ -153,6 +171,15 @@ def _find_grams(text: bytes, grams: set[bytes]) -> Iterator[Span]:
             end = at + _GRAM
     if end > start >= 0:
         yield Span(start, end, PASSWORD)
+
+
+def _gram_places(text: bytes, parts: set[bytes]) -> Iterator[int]:
+    # One part in so many bytes is within any gram, and only around a part of a secret
+    # there may be one.
+    step = _GRAM - _PART + 1
+    for at in range(0, len(text) - _PART + 1 if parts else 0, step):
+        if text[at : at + _PART] in parts:
+            yield from range(max(0, at - step + 1), at + 1)
 
 
 NOTHING = Known(())

@@ -1,18 +1,25 @@
 # Values that are secret by their shape, whatever they are called.
 #
-# Each shape is (a piece of text without which it cannot stand, the pattern, the
-# class). The piece is looked for first, since a search for fixed bytes costs next to
-# nothing. Patterns are anchored at the border of a run and possessive, so that a
-# megabyte of near misses is read once, not once for each of its bytes.
+# Each shape is (a piece of text without which it cannot stand, the pattern, the class,
+# where it is looked for). The piece is looked for first, since a search for fixed bytes
+# costs next to nothing; most shapes need a long run of letters and the like besides, so
+# the piece is looked for in these runs only. Where a piece is found, the pattern is
+# tried there, and not all along the text. Patterns are anchored at the border of a run
+# and possessive, so that a megabyte of near misses is read once, not once for each of
+# its bytes.
+#
+# (Longer than 250 lines, since the table stands beside what reads it.)
 import re
+import string
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from audit_mw.policy.cards import find_cards
 from audit_mw.policy.names import CARD, PASSWORD, SECRET, TOKEN
+from audit_mw.policy.runs import Alphabet
 
 __all__ = [
-    "LONG_RUN",
+    "IN_WORDS",
     "Shape",
     "Span",
     "compile_shapes",
@@ -22,11 +29,21 @@ __all__ = [
 
 
 class Shape(NamedTuple):
-    """A pattern; its group `secret`, or else all of it, is what is withheld."""
+    """
+    A pattern; its group `secret`, or else all of it, is what is withheld.
+
+    What else is told of it only saves work: how far behind the start of a match the
+    needle stands; that it stands in a long run; an alphabet, where a match begins with
+    a run of it; and what a match has in it that is searched for at less cost.
+    """
 
     needle: bytes
     pattern: re.Pattern[bytes]
     cls: str
+    ahead: int | None = None
+    is_in_run: bool = False
+    alphabet: Alphabet | None = None
+    sign: re.Pattern[bytes] | None = None
 
 
 class Span(NamedTuple):
@@ -41,8 +58,9 @@ _EDGE = rb"(?<![A-Za-z0-9_-])"
 _RUN = rb"[A-Za-z0-9_.~+/=|:-]"
 _HASHED = rb"[A-Za-z0-9_./$,=+-]{16,}+"
 
-# Without such a run there is no token with a prefix, and nothing in base64 or hex.
-LONG_RUN = re.compile(rb"[A-Za-z0-9_.~+/=|:-]{12}")
+_WORDS = (string.ascii_letters + string.digits).encode() + b"_-"
+_OTHERS = b".~+/=|:"  # of a run, beside those of words
+_RUNS = Alphabet(_WORDS + _OTHERS, 15)  # the shortest token with a prefix
 
 # Prefixes that issuers document so that scanners can find what leaked, and how many
 # characters follow at least.
@@ -78,7 +96,7 @@ def _prefixed(prefix: str, least: str) -> Shape:
     )
     pattern = edge + re.escape(coded) + digit + _RUN + b"{%s,}+" % least.encode()
 
-    return Shape(coded, re.compile(pattern), TOKEN)
+    return Shape(coded, re.compile(pattern), TOKEN, ahead=0, is_in_run=True)
 
 
 def _any_of(prefixes: Iterable[str]) -> bytes:
@@ -92,9 +110,11 @@ def _any_of(prefixes: Iterable[str]) -> bytes:
     ).encode()
 
 
-_HAS_PREFIX = re.compile(_any_of(_PREFIXES[::2]))
+# A word with none of these, and with less digits than a card, has no shape.
+IN_WORDS = (*_PREFIXES[::2], "secret_", "sk-", "-us", "MII", "access-")
 _OF_PREFIXES = tuple(map(_prefixed, _PREFIXES[::2], _PREFIXES[1::2]))
 
+_OF_JWT = Alphabet(_WORDS + b".", 4)
 _SHAPES = (
     Shape(
         b"PRIVATE KEY",
@@ -120,6 +140,7 @@ _SHAPES = (
                 + rb"))(?P<secret>[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+)++)"
             ),
             TOKEN,
+            alphabet=_OF_JWT,
         )
         for start in (b"eyJ", b"eyAi", b"ewog", b"ew0K")
     ),
@@ -128,6 +149,7 @@ _SHAPES = (
             needle,
             re.compile(rb"(?i:\bbearer)[ ,.:=]++(?P<secret>[A-Za-z0-9_.~+/=-]{8,}+)"),
             TOKEN,
+            ahead=1,
         )
         for needle in (b"earer", b"EARER")
     ),
@@ -138,10 +160,16 @@ _SHAPES = (
             rb"(?P<secret>[A-Za-z0-9+/]{6,}+=*+)(?![A-Za-z])"
         ),
         PASSWORD,
+        ahead=1,
     ),
     *(
         # Passwords as databases hold them: guesses can be tested on these.
-        Shape(needle, re.compile(kind + rb"(?P<secret>" + _HASHED + rb")"), PASSWORD)
+        Shape(
+            needle,
+            re.compile(kind + rb"(?P<secret>" + _HASHED + rb")"),
+            PASSWORD,
+            sign=re.compile(re.escape(needle) + _HASHED),
+        )
         for needle, kind in (
             (
                 b"$",
@@ -162,6 +190,7 @@ _SHAPES = (
         b":1",  # what Django signs: payload:time:signature
         re.compile(rb":1[0-9A-Za-z]{5}:(?P<secret>[\w-]{27,43}+)(?![\w-])"),
         TOKEN,
+        is_in_run=True,
     ),
     Shape(
         b"secret_",  # of Stripe's client_secret, and of Notion
@@ -169,19 +198,42 @@ _SHAPES = (
             rb"(?<![A-Za-z0-9])secret_(?P<secret>(?=[A-Za-z]*+[0-9])[A-Za-z0-9]{10,}+)"
         ),
         TOKEN,
+        ahead=0,
+        is_in_run=True,
     ),
     Shape(
         b".",  # Discord
         re.compile(_EDGE + rb"[MNO][\w-]{23,27}+\.[\w-]{6}\.[\w-]{27,}+"),
         TOKEN,
+        is_in_run=True,
+        sign=re.compile(rb"\.[\w-]{6}\.[\w-]{27}"),
     ),
-    Shape(b".atlasv1.", re.compile(rb"\w{14}\.atlasv1\.[\w=-]{30,}+"), TOKEN),
-    Shape(b"Q~", re.compile(rb"[\w.~-]{3}[78]Q~[\w.~-]{31,34}"), TOKEN),
-    Shape(b"-us", re.compile(_EDGE + rb"[0-9a-f]{32}-us[0-9]{1,2}(?![\w-])"), TOKEN),
+    Shape(
+        b".atlasv1.",
+        re.compile(rb"\w{14}\.atlasv1\.[\w=-]{30,}+"),
+        TOKEN,
+        ahead=14,
+        is_in_run=True,
+    ),
+    Shape(
+        b"Q~",
+        re.compile(rb"[\w.~-]{3}[78]Q~[\w.~-]{31,34}"),
+        TOKEN,
+        ahead=4,
+        is_in_run=True,
+    ),
+    Shape(
+        b"-us",
+        re.compile(_EDGE + rb"[0-9a-f]{32}-us[0-9]{1,2}(?![\w-])"),
+        TOKEN,
+        ahead=32,
+        is_in_run=True,
+    ),
     Shape(
         b"access-",
         re.compile(rb"access-(?:sandbox|development|production)-[0-9a-f-]{36}"),
         TOKEN,
+        is_in_run=True,
     ),
     Shape(
         b"://",  # RFC 3986 3.2.1: a token as the user's name
@@ -195,34 +247,53 @@ _SHAPES = (
             rb"[\w.%+-]{1,64}+:(?!//)(?P<secret>[^\s\"'<>@,;]{1,128}+)(?=@[\w(\[])"
         ),
         PASSWORD,
+        sign=re.compile(rb":[^\s\"'<>@,;:]{0,128}+@[\w(\[]"),
     ),
     Shape(
         b"sk-",
         re.compile(_EDGE + rb"sk-(?=[a-z0-9-]{0,24}?[A-Za-z0-9_]{20})" + _RUN + b"++"),
         TOKEN,
+        ahead=0,
+        is_in_run=True,
     ),
     Shape(
         b"hooks.slack.com/",
         re.compile(rb"hooks\.slack\.com/[a-z]+/(?P<secret>[A-Za-z0-9/_-]{8,}+)"),
         TOKEN,
+        is_in_run=True,
     ),
-    Shape(b":AA", re.compile(rb"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}+"), TOKEN),
-    *_OF_PREFIXES,
+    Shape(
+        b":AA",
+        re.compile(rb"(?<![0-9])[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}+"),
+        TOKEN,
+        is_in_run=True,
+        sign=re.compile(rb":AA[A-Za-z0-9_-]{30}"),
+    ),
 )
-_SHORT = tuple(shape for shape in _SHAPES if shape not in _OF_PREFIXES)
+# A prefix stands at the border of a word, or has a "_" in it, and of either there are
+# few. The two characters beside it tell which it may be.
+_TO_WORDS = bytes.maketrans(_OTHERS, b" " * len(_OTHERS))
+_BY_HEAD: dict[bytes, list[int]] = {}
+_BY_TAIL: dict[bytes, list[int]] = {}
+for _at, _shape in enumerate(_OF_PREFIXES):
+    if _shape.pattern.pattern.startswith(_EDGE):
+        _head = _shape.needle.translate(_TO_WORDS).split()[0][:2]
+        _BY_HEAD.setdefault(_head, []).append(_at)
+    else:
+        _tail = _shape.needle.partition(b"_")[0][-2:]
+        _BY_TAIL.setdefault(_tail, []).append(_at)
 
 
 # In such a word stand no shapes but those with a prefix, cards, and these.
 _WORD = re.compile(rb"[A-Za-z0-9_-]{1,64}")
-_IN_WORDS = re.compile(rb"secret_|sk-|-us|MII|access-")
+_HAS_ANY = re.compile(_any_of(IN_WORDS))
 
 
 def is_bare_word(text: bytes) -> bool:
     """Tell whether a text is a word in which no shape built in can stand."""
     return (
         _WORD.fullmatch(text) is not None
-        and _HAS_PREFIX.search(text) is None
-        and _IN_WORDS.search(text) is None
+        and _HAS_ANY.search(text) is None
         and next(find_cards(text), None) is None
     )
 
@@ -236,16 +307,57 @@ def compile_shapes(patterns: tuple[str, ...]) -> tuple[Shape, ...]:
 
 def find_shapes(text: bytes, own: tuple[Shape, ...]) -> Iterator[Span]:
     """Yield each part of `text` that has the shape of a secret, built in or `own`."""
-    for shape in (*own, *(_SHAPES if _HAS_PREFIX.search(text) else _SHORT)):
-        if shape.needle in text:
-            for match in shape.pattern.finditer(text):
-                start, end = _secret(match)
-                if start < end:
-                    yield Span(start, end, shape.cls)
+    for shape in (*own, *_possible(text)):
+        for match in _matches(shape, text):
+            start, end = _secret(match)
+            if start < end:
+                yield Span(start, end, shape.cls)
     if b"@" in text and b"://" in text:
         yield from _find_passwords(text)
     for start, end in find_cards(text):
         yield Span(start, end, CARD)
+
+
+def _possible(text: bytes) -> Iterator[Shape]:
+    runs = b"\n".join([text[start:end] for start, end in _RUNS.runs(text)])
+    for shape in _SHAPES:
+        if shape.needle in (runs if shape.is_in_run else text):
+            yield shape
+    for at in sorted(_prefixes(runs)) if runs else ():
+        if _OF_PREFIXES[at].needle in runs:
+            yield _OF_PREFIXES[at]
+
+
+def _prefixes(runs: bytes) -> Iterator[int]:
+    heads = {word[:2] for word in runs.translate(_TO_WORDS).split()}
+    for head in heads.intersection(_BY_HEAD):
+        yield from _BY_HEAD[head]
+    tails = {word[-2:] for word in runs.split(b"_")}
+    for tail in tails.intersection(_BY_TAIL):
+        yield from _BY_TAIL[tail]
+
+
+def _matches(shape: Shape, text: bytes) -> Iterable[re.Match[bytes]]:
+    if shape.ahead is not None:
+        return _at_needles(shape, text, shape.ahead)
+    if shape.alphabet is not None:
+        runs = shape.alphabet.around(text, shape.needle)
+        return filter(None, (shape.pattern.match(text, start) for start, _ in runs))
+    if shape.sign is not None and shape.sign.search(text) is None:
+        return ()
+
+    return shape.pattern.finditer(text)
+
+
+def _at_needles(shape: Shape, text: bytes, ahead: int) -> Iterator[re.Match[bytes]]:
+    # As finditer() has them, but without a look at what is between the needles.
+    at = text.find(shape.needle, ahead)
+    while at >= 0:
+        match = shape.pattern.match(text, at - ahead)
+        if match is not None:
+            yield match
+        after = match.end() + ahead if match is not None else at + 1
+        at = text.find(shape.needle, after)
 
 
 def _secret(match: re.Match[bytes]) -> tuple[int, int]:

@@ -21,14 +21,15 @@ from audit_mw.config import CONSOLES
 from audit_mw.errors import AuditError
 from audit_mw.trail.appender import Appender, Files
 from audit_mw.trail.directories import sync_directory
-from audit_mw.trail.entry import Entry, decode_version
+from audit_mw.trail.entry import Entry
 from audit_mw.trail.journal import Journal
 from audit_mw.trail.journal_header import Facts, JournalError
 from audit_mw.trail.journals import find_journals
 from audit_mw.trail.landed import has_segment
+from audit_mw.trail.lost import entry_of, is_moved
 from audit_mw.trail.record import mark_recovered
 from audit_mw.trail.scan import scan
-from audit_mw.trail.slots import DONE, FREE, OPEN, Slot
+from audit_mw.trail.slots import FREE, OPEN
 
 __all__ = [
     "Adopted",
@@ -194,12 +195,12 @@ def _read(journal: Journal) -> tuple[list[Entry], int, int]:
     for slot in journal.slots():
         if slot.state == FREE:
             continue
-        if _is_moved(slot, journal):
+        if is_moved(slot, journal):
             slot.mark(FREE)  # first: the large slot will be free before this one
             continue
         unfinished += slot.state == OPEN
         try:
-            entries.append(_entry(slot))
+            entries.append(entry_of(slot))
         except (ValueError, struct.error):
             damaged += 1
     entries.sort(key=_order)
@@ -211,34 +212,6 @@ def _order(entry: Entry) -> tuple[int, bytes, int]:
     state = 0 if entry.slot is None else -entry.slot.state
 
     return entry.seq or 1 << 64, entry.stamp, state
-
-
-def _entry(slot: Slot) -> Entry:
-    version = slot.get()
-    if version is None:
-        raise ValueError("not whole")
-    draft, spills = decode_version(version)
-    delivery = "taken" if slot.state == DONE else "unknown"
-
-    return Entry(draft, spills, slot, delivery, slot.seq)
-
-
-def _is_moved(slot: Slot, journal: Journal) -> bool:
-    """Tell whether a record was being moved to a large slot, which has it too."""
-    # Others may have been moved from the same slot before, and be there still.
-    return any(
-        _event_in(other) == _event_in(slot)
-        for block in journal.blocks
-        for other in block.slots[block.geometry.small :]
-        if other.origin == slot.number and other.state != FREE
-    )
-
-
-def _event_in(slot: Slot) -> bytes | None:
-    try:
-        return _entry(slot).draft.before
-    except (ValueError, struct.error):
-        return None
 
 
 def _is_trusted(facts: Facts) -> bool:

@@ -16,13 +16,14 @@ from pathlib import Path
 from audit_mw.config import Config
 from audit_mw.event import STREAMS
 from audit_mw.trail.console import Console, ConsoleStream
-from audit_mw.trail.entry import Entry
+from audit_mw.trail.entry import Entry, without
 from audit_mw.trail.journal import Journal
 from audit_mw.trail.journals import find_journals, read_notes
 from audit_mw.trail.landed import landed
+from audit_mw.trail.lines import finish_lines, number_entries
 from audit_mw.trail.losses import Loss
 from audit_mw.trail.notes import NOTED, Note
-from audit_mw.trail.record import VALUES, finish_line, finish_value_parts
+from audit_mw.trail.record import VALUES, finish_value_parts
 from audit_mw.trail.segment import Noting, SegmentFile
 from audit_mw.trail.slots import FREE
 from audit_mw.trail.spill import SpillFile
@@ -178,18 +179,16 @@ class Appender:
             for entry in settled:
                 if entry.slot is not None:
                     entry.slot.mark(FREE)
-        down = set(map(id, settled))
-        waiting = [entry for entry in entries if id(entry) not in down]
+        waiting = without(entries, settled)
         if not waiting:
             return settled
         first = self._journal.last.get(stream, 0) + 1
-        for seq, entry in enumerate(waiting, first):
-            entry.number(seq)
+        number_entries(waiting, first)
         last = first + len(waiting) - 1
         self._unsettled.add(stream)
         segment = self._files.segments[stream]
         try:
-            segment.append(_lines(waiting), self._noting(stream, first, last))
+            segment.append(finish_lines(waiting), self._noting(stream, first, last))
         finally:
             # What is gone had the records before these.
             for loss in segment.losses:
@@ -237,22 +236,19 @@ class Appender:
         in_doubt = [entry for entry in entries if entry.seq]
         if in_doubt:
             # The note stays as it is: should we be killed, it is done once more.
-            self._files.segments[stream].append(_lines(in_doubt))
+            self._files.segments[stream].append(finish_lines(in_doubt))
         numbers = [entry.seq for entry in in_doubt]
         self._journal.last[stream] = max([note.last, *numbers])
 
         return in_doubt
 
 
-def _lines(entries: Iterable[Entry]) -> bytes:
-    return b"".join(
-        finish_line(entry.draft, entry.seq, entry.delivery) for entry in entries
-    )
-
-
 def _by_stream(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
-        groups.setdefault(entry.stream, []).append(entry)
+        stream = entry.draft.stream
+        if stream not in groups:
+            groups[stream] = []
+        groups[stream].append(entry)
 
     return groups

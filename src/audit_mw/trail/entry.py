@@ -10,7 +10,7 @@ from audit_mw.event import Spill
 from audit_mw.trail.record import Draft
 from audit_mw.trail.slots import Slot
 
-__all__ = ["Entry", "decode_version", "encode_version"]
+__all__ = ["Entry", "decode_version", "encode_version", "without"]
 
 _HEAD = struct.Struct("<BII")  # bytes of the stream's name, of `before`, of `after`
 _SPILL = struct.Struct("<64sI")  # digest; bytes of the value
@@ -57,6 +57,15 @@ class Entry:
         self.seq = seq
         if self.slot is not None:
             self.slot.number_record(seq)
+
+
+def without(entries: list[Entry], others: list[Entry]) -> list[Entry]:
+    """Return the entries that are not among `others`, each of which is one of them."""
+    if not others or len(others) == len(entries):
+        return [] if others else entries
+    gone = set(map(id, others))
+
+    return [entry for entry in entries if id(entry) not in gone]
 
 
 def encode_version(draft: Draft, spills: Iterable[Spill]) -> bytes:

@@ -15,10 +15,11 @@ __all__ = ["Measure", "measure", "parts"]
 
 _PART = 4 << 20
 _STEP = 1 << 20
-_HEADER = re.compile(rb"^#", re.MULTILINE)
+# A line begins behind an LF: such a pattern is searched many times as fast as one that
+# begins with "^", and, of two bytes, faster than `count` is.
+_HEADER = re.compile(rb"\n#")
 _TIME = re.compile(
-    rb"^[0-9]+\t([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)\t",
-    re.MULTILINE,
+    rb"\n[0-9]+\t([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)\t"
 )
 
 
@@ -51,7 +52,7 @@ class Measure:
         """Take what follows."""
         self._sha256.update(part)
         self._bytes += len(part)
-        lines = part[part.find(b"\n") + 1 :] if self._in_line else part
+        lines = part if self._in_line else b"\n" + part
         self._records += part.count(b"\n") - len(_HEADER.findall(lines))
         self._take_times(lines)
         self._in_line = not part.endswith(b"\n")

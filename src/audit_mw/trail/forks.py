@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-__all__ = ["in_child", "see_fork"]
+__all__ = ["in_child", "see_fork", "wiped_page"]
 
 _WIPE_ON_FORK = 18  # Python has no name for it
 
@@ -25,6 +25,11 @@ _lock = threading.Lock()
 def in_child(hook: Callable[[], None]) -> None:
     """Call `hook` in each forked child, before it serves anything."""
     _hooks.append(hook)
+
+
+def wiped_page() -> memoryview:
+    """Return the page of which the first byte is 0 in a child that saw no fork yet."""
+    return memoryview(_page)
 
 
 def see_fork() -> None:

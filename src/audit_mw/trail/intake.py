@@ -38,7 +38,7 @@ class Intake:
         self.pool = pool
         self.largest = largest
         self.durable = durable
-        self._queue: deque[Entry] = deque()
+        self.queue: deque[Entry] = deque()
         # For each event that found no slot: as long as it is not in the queue, the end
         # must wait for it as it does for a slot that is used.
         self._promised: deque[None] = deque()
@@ -49,7 +49,7 @@ class Intake:
         self.has_ended = False
         self._bell = make_lock()
         self._bell.acquire()
-        self._asleep = False
+        self.is_asleep = False
 
     def place(self) -> Place | None:
         """Return a place for a request that begins; None if there is none."""
@@ -79,10 +79,10 @@ class Intake:
     def append(self, entry: Entry) -> None:
         """Take a record that is finished."""
         entry.since = time.monotonic()
-        self._queue.append(entry)
+        self.queue.append(entry)
         if entry.slot is None:
             self._keep_promise()
-        if self._asleep:
+        if self.is_asleep:
             self.wake()
 
     def _keep_promise(self) -> None:
@@ -121,26 +121,26 @@ class Intake:
 
     def wake(self) -> None:
         """Let the thread look at once."""
-        self._asleep = False
+        self.is_asleep = False
         with suppress(RuntimeError):  # it is awake
             self._bell.release()
 
     @property
     def waiting(self) -> int:
         """How many finished records are in no segment yet."""
-        return len(self._queue) + len(self._again)
+        return len(self.queue) + len(self._again)
 
     @property
     def oldest(self) -> float | None:
         """When the oldest of them was finished, of a clock that only goes forward."""
         with suppress(IndexError):
-            return (self._again or self._queue)[0].since
+            return (self._again or self.queue)[0].since
 
         return None
 
     def forget_all(self) -> None:
         """Take nothing any more, as a forked child must not."""
-        self._queue = deque(maxlen=0)
+        self.queue = deque(maxlen=0)
         self._jobs = deque(maxlen=0)
         self._rooms = deque(maxlen=0)
         self._promised.clear()

@@ -12,6 +12,7 @@ import mmap
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from errno import ENOENT
 from pathlib import Path
 
 from audit_mw.trail.journal_header import (
@@ -25,11 +26,12 @@ from audit_mw.trail.journal_header import (
 )
 from audit_mw.trail.journals import disown, is_own, own
 from audit_mw.trail.notes import Note, read_note, write_note
-from audit_mw.trail.slots import Block, Slot
+from audit_mw.trail.slots import Block, Slot, let_go
 
 __all__ = ["Journal"]
 
 _MODE = 0o640
+_ATTEMPTS = 100
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -73,11 +75,9 @@ class Journal:
             OSError: there is no room for it, or no right to.
         """
         new = path.with_suffix(".new")
-        fd = os.open(new, _OPEN | os.O_CREAT | os.O_EXCL, _MODE)
+        fd = _make_locked(new)
         inode = _inode_of(fd)
         try:
-            own(inode)
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.fchmod(fd, _MODE)  # whatever the umask took away
             os.posix_fallocate(fd, 0, HEADER_BYTES)
             os.pwrite(fd, encode_header(facts), 0)
@@ -243,12 +243,34 @@ class Journal:
         """Let go of the memory and the descriptor, as a forked child must."""
         header, self._header = self._header, None
         if header is not None:
-            header.close()
+            let_go(header)
         for block in self.blocks:
             block.forget()
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+def _make_locked(new: Path) -> int:
+    """Return the descriptor of a file that is new, and ours."""
+    for _ in range(_ATTEMPTS):
+        fd = os.open(new, _OPEN | os.O_CREAT | os.O_EXCL, _MODE)
+        inode = _inode_of(fd)
+        try:
+            own(inode)
+            # By a clock that is set forward it is stale before it is locked.
+            fcntl.lockf(fd, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if _inode_at(new) == inode:
+                    return fd
+        except BaseException:
+            disown(inode)
+            os.close(fd)
+            new.unlink()
+            raise
+        disown(inode)
+        os.close(fd)
+    raise FileNotFoundError(ENOENT, "it is removed as soon as it is made", str(new))
 
 
 def _inode_of(fd: int) -> tuple[int, int]:

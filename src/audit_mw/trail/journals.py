@@ -70,23 +70,20 @@ def remove_stale(directory: Path, now: float) -> None:
     for path in directory.glob("*.new"):
         with suppress(OSError):
             status = path.lstat()
-            # A clock that is set forward makes the newest file an old one.
-            if now - status.st_mtime > _STALE and not _is_made(path, status):
-                path.unlink()
+            if now - status.st_mtime > _STALE and not is_own(status):
+                _remove_left(path)
 
 
-def _is_made(path: Path, status: os.stat_result) -> bool:
-    if is_own(status):
-        return True
+def _remove_left(path: Path) -> None:
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
+        # A clock that is set forward makes the newest file an old one, but somebody has
+        # it then. The lock is held until it is gone: who was about to lock it looks
+        # then whether it is there.
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        path.unlink()
     finally:
         os.close(fd)
-
-    return False
 
 
 def read_notes(path: Path) -> Iterator[Note]:

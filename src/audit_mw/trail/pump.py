@@ -9,24 +9,29 @@
 #
 # (Longer than 250 lines, since what one thread does in turn is one thing.)
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from audit_mw.config import Config
+from audit_mw.errors import AuditUnavailable
 from audit_mw.event import Event
 from audit_mw.trail.appender import Appender, Files
 from audit_mw.trail.caretaker import Caretaker, name_in_trail
 from audit_mw.trail.console import Stalled
-from audit_mw.trail.entry import Entry
+from audit_mw.trail.entry import Entry, without
 from audit_mw.trail.intake import Intake, Job
 from audit_mw.trail.journal import Journal
+from audit_mw.trail.lines import take_entries
+from audit_mw.trail.lost import kept_in, lost_among
 from audit_mw.trail.native import start_thread, this_thread
 from audit_mw.trail.owner import acting_as
+from audit_mw.trail.place import Place
 from audit_mw.trail.pool import Pool
 from audit_mw.trail.receipt import Receipt
 from audit_mw.trail.record import draft_event
 from audit_mw.trail.reporting import Notes, describe
+from audit_mw.trail.slots import FREE
 
 __all__ = ["Pump"]
 
@@ -35,6 +40,7 @@ _LINGER = 50  # looks that find nothing before it sleeps
 _SLEEP = 1.0
 _ADOPT = 5.0  # seconds between two looks for the journals of the dead
 _BACK_OFF = (0.05, 0.5)  # seconds after a failure, the first and the longest
+_CATCH_UP = 0.25  # seconds that a request waits at most until slots are given back
 _BATCH = 1000
 _BATCH_BYTES = 1 << 20
 
@@ -86,13 +92,36 @@ class Pump(Intake):
         self._unsynced: list[Entry] = []
         self._stopping = self._at_exit = False
         self._idle_looks = 0
+        self._is_late = False  # somebody waited for slots in vain
         self._delay = 0.0
         self._not_before = 0.0
         self._next_adoption = 0.0
         self._stopped = Receipt()
         self.is_clean = False
 
-    # --- what requests ask for beside; from any thread
+    # --- what requests ask for; from any thread
+
+    def place(self) -> Place | None:
+        """Return a place for a request that begins; None if there is none."""
+        place = super().place()
+        if place is None and self._catches_up():
+            place = super().place()
+
+        return place
+
+    def _catches_up(self) -> bool:
+        # Slots that only wait for the next look are of no request that runs, nor are
+        # those of what the writer is at just now. Where that does not come, nobody
+        # waits for it again: an event loop would stand still.
+        is_due = self.waiting or self._unsynced
+        if not is_due or self._is_late or self.is_this_thread():
+            return False
+        try:
+            self.flush().wait(_CATCH_UP)
+        except AuditUnavailable:
+            self._is_late = True
+
+        return not self._is_late
 
     def spill(self, entry: Entry) -> Receipt:
         """Append the values of an entry."""
@@ -191,13 +220,13 @@ class Pump(Intake):
         elif not self.waiting and not self._unsynced and not self._rooms:
             self._idle_looks += 1
             if self._idle_looks > _LINGER:
-                self._asleep = True
+                self.is_asleep = True
                 # A record that came before this was said wakes nobody.
-                seconds = 0 if self._queue or self._jobs else _SLEEP
+                seconds = 0 if self.queue or self._jobs else _SLEEP
         else:
             self._idle_looks = 0
         self._bell.acquire(timeout=seconds)
-        self._asleep = False
+        self.is_asleep = False
 
     def _look(self, now: float) -> None:
         try:
@@ -233,37 +262,22 @@ class Pump(Intake):
                 self._works()
             return
         down = self._appender.append(entries)
-        landed = set(map(id, down))
-        self._again = [entry for entry in entries if id(entry) not in landed]
+        self._unsynced += down  # first: who asks meanwhile finds them in one of both
+        self._again = without(entries, down)
         self._caretaker.tell_losses()
-        self._unsynced += down
         if self.durable:
             self.files.sync()
-        self._free(self._unsynced)
-        self._unsynced = []
+        self.pool.give_all(self._unsynced)
+        self._unsynced, self._is_late = [], False
         if self._appender.error is not None:
             raise self._appender.error
         self._works()
 
     def _take(self) -> list[Entry]:
-        entries, self._again = self._again, []
         # Until it is known what became of them, they are there for whoever looks.
-        size = sum(len(entry.draft.after) for entry in entries)
-        while len(entries) < _BATCH and size < _BATCH_BYTES:
-            try:
-                entry = self._queue.popleft()
-            except IndexError:
-                break
-            size += len(entry.draft.after)
-            entries.append(entry)
-        self._again = entries
+        take_entries(self.queue, self._again, _BATCH, _BATCH_BYTES)
 
-        return entries
-
-    def _free(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            if entry.slot is not None:
-                self.pool.give(entry.slot)
+        return self._again
 
     # --- jobs
 
@@ -345,6 +359,7 @@ class Pump(Intake):
         self._caretaker.look_at_space(now)
         if now >= self._next_adoption and not self._delay:
             self._keep_journal()
+            self._take_back()
             self._caretaker.adopt()
             self._next_adoption = now + _ADOPT
 
@@ -372,10 +387,29 @@ class Pump(Intake):
         }
         self._note("log_gap", "FAILURE", details)
 
+    def _take_back(self) -> None:
+        """Record what slots keep that nobody has any more, and free them."""
+        lost = [(slot, self.journal) for slot in self.pool.lost()]
+        lost += [
+            (slot, journal)
+            for journal in self._gone
+            for block in journal.blocks
+            for slot in lost_among(block.slots)
+            if slot.state != FREE
+        ]
+        for slot, journal in lost:
+            entry = kept_in(slot, journal)
+            if entry is None:
+                self.pool.give(slot)
+            else:
+                self.append(entry)
+
     # --- the end
 
     def _is_over(self) -> bool:
         """End if that is asked for; tell whether it is done."""
+        if self._stopping:
+            self._take_back()  # or it would wait for what never ends
         if not self._stopping or (self.waiting and not self._delay):
             return False
         # Whoever got a place before this has it; nobody gets one after.
@@ -421,6 +455,6 @@ class Pump(Intake):
 
     def _is_running(self) -> bool:
         """Tell whether a request has a slot that waits for nobody but its end."""
-        finished = [*self._queue, *self._again, *self._unsynced]
+        finished = [*self.queue, *self._again, *self._unsynced]
 
         return self.pool.used > sum(entry.slot is not None for entry in finished)

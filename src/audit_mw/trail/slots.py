@@ -13,16 +13,28 @@
 # A block: state bytes | seq and origin of each slot | small slots | large slots.
 import mmap
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 from xxhash import xxh3_64_intdigest
 
-__all__ = ["DONE", "FREE", "OPEN", "SENDING", "STATE", "Block", "Geometry", "Slot"]
+__all__ = [
+    "DONE",
+    "FREE",
+    "HALF",
+    "OPEN",
+    "SENDING",
+    "STATE",
+    "Block",
+    "Geometry",
+    "Slot",
+    "let_go",
+]
 
 FREE, OPEN, SENDING, DONE = range(4)
 STATE = 3
-_HALF = 4
+HALF = 4  # the bit of a state that tells which half is in use
 
 _PAGE = 4096
 _SEQ = struct.Struct("<Q")
@@ -120,62 +132,75 @@ class Block:
         """Take nothing any more, and let go of the memory."""
         memory, self.memory = self.memory, None
         if memory is not None:
-            memory.close()
+            let_go(memory)
+
+
+def let_go(memory: mmap.mmap) -> None:
+    """Close a mapped memory, unless somebody is at it: then it goes when that ends."""
+    # In a forked child that never ends, for the thread is the parent's. An exception
+    # there would leave all else as the parent has it.
+    with suppress(BufferError):
+        memory.close()
 
 
 class Slot:
     """One slot of a block; `number` counts over all blocks of a journal."""
 
-    __slots__ = ("_half", "_meta", "_offset", "_place", "block", "number", "room")
+    __slots__ = (
+        "block",
+        "half",
+        "is_large",
+        "meta",
+        "number",
+        "offset",
+        "place",
+        "room",
+    )
 
     def __init__(self, block: Block, place: int, number: int) -> None:
         geometry = block.geometry
         self.block = block
-        self._place = place
-        self._half = geometry.half_of(place)
-        self._offset = geometry.offset_of(place)
-        self._meta = geometry.meta_at + place * _META.size
+        self.place = place
+        self.is_large = place >= geometry.small
+        self.half = geometry.half_of(place)
+        self.offset = geometry.offset_of(place)
+        self.meta = geometry.meta_at + place * _META.size
         self.number = number
-        self.room = self._half - _HEAD.size
-
-    @property
-    def is_large(self) -> bool:
-        """Whether it is one of the large slots."""
-        return self._place >= self.block.geometry.small
+        self.room = self.half - _HEAD.size
 
     @property
     def state(self) -> int:
         """FREE, OPEN, SENDING or DONE."""
         memory = self.block.memory
-        return FREE if memory is None else memory[self._place] & STATE
+        return FREE if memory is None else memory[self.place] & STATE
 
     def pages(self) -> range:
         """Return an offset in each page that it is on."""
-        return range(self._offset, self._offset + 2 * self._half, _PAGE)
+        return range(self.offset, self.offset + 2 * self.half, _PAGE)
 
     def put(self, state: int, version: bytes) -> None:
         """Keep a version of at most `room` bytes, and switch to it."""
         memory = self.block.memory
         if memory is None:
             return
-        half = ~memory[self._place] & _HALF
-        at = self._offset + (self._half if half else 0)
+        half = ~memory[self.place] & HALF
+        at = self.offset + (self.half if half else 0)
         head = _HEAD.pack(len(version), xxh3_64_intdigest(version))
         memory[at : at + _HEAD.size + len(version)] = head + version
-        memory[self._place] = state | half
+        memory[self.place] = state | half
 
     def mark(self, state: int) -> None:
         """Switch the state of the version that is in it."""
         memory = self.block.memory
         if memory is not None:
-            memory[self._place] = state | memory[self._place] & _HALF
+            memory[self.place] = state | memory[self.place] & HALF
 
     def get(self) -> bytes | None:
         """Return the version that is in it; None if it is not whole."""
         memory = self.block.memory
         if memory is None:
             return None
-        at = self._offset + (self._half if memory[self._place] & _HALF else 0)
+        at = self.offset + (self.half if memory[self.place] & HALF else 0)
         length, check = _HEAD.unpack_from(memory, at)
         if length > self.room:
             return None
@@ -187,22 +212,22 @@ class Slot:
     def seq(self) -> int:
         """The number that its record was given; 0 before."""
         memory = self.block.memory
-        return 0 if memory is None else int(_META.unpack_from(memory, self._meta)[0])
+        return 0 if memory is None else int(_META.unpack_from(memory, self.meta)[0])
 
     @property
     def origin(self) -> int:
         """The number of the slot that its record was moved from; -1 if it was not."""
         memory = self.block.memory
-        return -1 if memory is None else _META.unpack_from(memory, self._meta)[1] - 1
+        return -1 if memory is None else _META.unpack_from(memory, self.meta)[1] - 1
 
     def claim(self, origin: int = -1) -> None:
         """Forget what was known of the record that it had."""
         memory = self.block.memory
         if memory is not None:
-            _META.pack_into(memory, self._meta, 0, origin + 1)
+            _META.pack_into(memory, self.meta, 0, origin + 1)
 
     def number_record(self, seq: int) -> None:
         """Keep the number that its record was given."""
         memory = self.block.memory
         if memory is not None:
-            _SEQ.pack_into(memory, self._meta, seq)
+            _SEQ.pack_into(memory, self.meta, seq)

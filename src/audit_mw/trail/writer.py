@@ -77,7 +77,7 @@ class Writer:
         # with its parent's would write the same seq twice.
         self._gate = make_lock()
         self._opener = 0  # the thread that has the gate
-        self._pump: Pump | None = None
+        self.pump: Pump | None = None
         self._error: str | None = None
         self._host = socket.gethostname()
         self._begin_instance()
@@ -96,8 +96,8 @@ class Writer:
 
     def begin_child(self) -> None:
         """Start anew in a forked child."""
-        if self._pump is not None:
-            self._pump.forget()
+        if self.pump is not None:
+            self.pump.forget()
         self._begin_process()
 
     # --- requests
@@ -112,7 +112,7 @@ class Writer:
         self._ready()
 
     def _ready(self) -> Pump:
-        pump = self._pump
+        pump = self.pump
         if pump is None or not pump.accepting:
             pump = self._open()
         if pump.refusal is not None:
@@ -148,7 +148,7 @@ class Writer:
             AuditUnavailable: the trail cannot be opened.
         """
         while True:
-            pump = self._pump
+            pump = self.pump
             if pump is None or not pump.accepting:
                 pump = self._open()
             place = pump.outside()
@@ -168,7 +168,7 @@ class Writer:
         Raises:
             AuditUnavailable: it does not yet.
         """
-        pump = self._pump
+        pump = self.pump
         if pump is not None and pump.durable and not pump.is_this_thread():
             pump.sync().wait()
 
@@ -180,7 +180,7 @@ class Writer:
             AuditUnavailable: there is no place for it, or the trail cannot be opened.
         """
         while True:
-            pump = self._pump
+            pump = self.pump
             if pump is None or not pump.accepting:
                 pump = self._open()
             place = pump.outside()
@@ -215,7 +215,7 @@ class Writer:
         self._ready()
 
     def _open(self) -> Pump:
-        here, pump = this_thread(), self._pump
+        here, pump = this_thread(), self.pump
         if here == self._opener or (pump is not None and pump.is_this_thread()):
             # What a collection of garbage, or a signal, makes somebody say in the
             # middle of an opening or an ending would wait for itself.
@@ -228,7 +228,7 @@ class Writer:
                 self._opener = 0
 
     def _opened(self) -> Pump:
-        pump = self._pump
+        pump = self.pump
         while pump is not None and pump.is_alive:
             if pump.accepting:
                 return pump
@@ -244,7 +244,7 @@ class Writer:
             pump = self._start()
         except Exception as error:
             raise self.blame(error) from error
-        self._pump = pump
+        self.pump = pump
         self._error = None
 
         return pump
@@ -282,7 +282,7 @@ class Writer:
     @property
     def keeps_debug(self) -> bool:
         """Whether debug records are asked for, and there is space for them."""
-        pump = self._pump
+        pump = self.pump
         level = Level.OK if pump is None else pump.space.level
 
         return self._config.debug and level < Level.NO_DEBUG
@@ -294,8 +294,8 @@ class Writer:
         Raises:
             AuditUnavailable: it is not; it is kept, and comes as soon as it can.
         """
-        if self._pump is not None and self._pump.accepting:
-            self._pump.flush().wait(_SECONDS)
+        if self.pump is not None and self.pump.accepting:
+            self.pump.flush().wait(_SECONDS)
 
     def close(self, *, at_exit: bool = False) -> None:
         """
@@ -304,15 +304,15 @@ class Writer:
         Args:
             at_exit: this process ends: what still runs is left to the next one.
         """
-        pump = self._pump
+        pump = self.pump
         if pump is None or not pump.accepting:
             return
         with suppress(AuditUnavailable):
             pump.stop(at_exit=at_exit).wait(_SECONDS)
         with self._gate:
-            if pump.has_ended and self._pump is pump:
+            if pump.has_ended and self.pump is pump:
                 self._follow(pump)
-                self._pump = None
+                self.pump = None
 
     def _follow(self, pump: Pump) -> None:
         """Go on with the numbers of a pump that ended."""
@@ -326,7 +326,7 @@ class Writer:
 
     def state(self) -> WriterState:
         """Return how it is."""
-        pump, trail = self._pump, str(self._trail)
+        pump, trail = self.pump, str(self._trail)
         refused, unrecorded = self._notes.refused, self._notes.unrecorded
         if pump is None:
             state = "stopped" if self._error is None else "failing"

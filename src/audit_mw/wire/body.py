@@ -8,19 +8,66 @@
 #
 # With a Content-Encoding the bytes are not what the type says, so they are a Tail.
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from audit_mw.wire.head import MediaType, Pair, field_values, parse_media_type
 from audit_mw.wire.json import Items, Member, flatten
 from audit_mw.wire.multipart import FieldPart, FilePart, Holder, MultipartParser, Tail
 from audit_mw.wire.query import FormParser, Long, Pieces
 
-__all__ = ["BodyParser", "LongPair", "Piece", "compile_body_parser", "media_types"]
+__all__ = [
+    "BodyParser",
+    "Document",
+    "LongPair",
+    "Piece",
+    "compile_body_parser",
+    "media_types",
+]
 
 Tag = TypeVar("Tag")
 LongPair = tuple[bytes | Long, Long | None]
+
+
+class Document(NamedTuple, Generic[Tag]):
+    """
+    A body that may be a JSON document, not read yet.
+
+    `body` has all of it. It is declared as one if `is_json`; else it is one if it is
+    good to its end.
+    """
+
+    body: Tail
+    classify: Callable[[bytes], Tag | None]
+    is_json: bool
+
+    def pieces(self) -> "Iterator[Piece[Tag]]":
+        """Yield its members, and what could not be read."""
+        members, tail = flatten(self.body.held or b"", self.classify, in_runs=True)
+        if self.is_json or not tail:
+            yield from members
+        left = self.left(tail, has_members=bool(members))
+        if left.len:
+            yield left
+
+    def left(self, tail: int, *, has_members: bool) -> Tail:
+        """Return what the members do not tell; `tail` bytes could not be read."""
+        if not tail:
+            return Tail(0, None)
+        # A document of which nothing was understood may be another thing, and is looked
+        # at as such.
+        return Tail(tail, None) if self.is_json and has_members else self.body
+
+
 Piece = (
-    Pair | LongPair | Pieces | Member[Tag] | Items[Tag] | FieldPart | FilePart | Tail
+    Pair
+    | LongPair
+    | Pieces
+    | Document[Tag]
+    | Member[Tag]
+    | Items[Tag]
+    | FieldPart
+    | FilePart
+    | Tail
 )
 Fields = Iterable[tuple[bytes, bytes]]
 
@@ -41,11 +88,17 @@ class _DocumentParser(Generic[Tag]):
     """A JSON document, or a body of a type that no parser knows."""
 
     def __init__(
-        self, limit: int, classify: Callable[[bytes], Tag | None], *, is_json: bool
+        self,
+        limit: int,
+        classify: Callable[[bytes], Tag | None],
+        *,
+        is_json: bool,
+        whole: bool,
     ) -> None:
         self._holder = Holder(limit)
         self._classify = classify
         self._is_json = is_json
+        self._whole = whole
 
     def feed(self, chunk: bytes) -> Iterator[Piece[Tag]]:
         self._holder.feed(chunk)
@@ -55,14 +108,12 @@ class _DocumentParser(Generic[Tag]):
     def finish(self) -> Iterator[Piece[Tag]]:
         body = self._holder.finish()
         if body.held and (self._is_json or body.held.lstrip()[:1] in (b"{", b"[")):
-            members, tail = flatten(body.held, self._classify, in_runs=True)
-            if self._is_json or not tail:
-                yield from members
-                # A document of which nothing was understood may be another thing,
-                # and is looked at as such.
-                body = Tail(tail, None) if members else body
-                body = body if tail else Tail(0, None)
-        if body.len:
+            document = Document(body, self._classify, self._is_json)
+            if self._whole:
+                yield document
+            else:
+                yield from document.pieces()
+        elif body.len:
             yield body
 
 
@@ -75,7 +126,7 @@ _NOT_CODED = {b"", b"identity"}
 
 
 def compile_body_parser(
-    limit: int, classify: Callable[[bytes], Tag | None]
+    limit: int, classify: Callable[[bytes], Tag | None], *, whole: bool = False
 ) -> Callable[[Fields], BodyParser[Tag]]:
     """
     Return a function from field lines to the parser for the body behind them.
@@ -83,13 +134,14 @@ def compile_body_parser(
     Args:
         limit: bytes that are held of one value or of one document.
         classify: is asked for the tag of each key of a JSON document.
+        whole: a document is given as a `Document`.
     """
 
     def plain(_media_type: MediaType) -> BodyParser[Tag]:
-        return _DocumentParser(limit, classify, is_json=False)
+        return _DocumentParser(limit, classify, is_json=False, whole=whole)
 
     def json(_media_type: MediaType) -> BodyParser[Tag]:
-        return _DocumentParser(limit, classify, is_json=True)
+        return _DocumentParser(limit, classify, is_json=True, whole=whole)
 
     def form(_media_type: MediaType) -> BodyParser[Tag]:
         return FormParser(limit, in_runs=True)

@@ -30,7 +30,12 @@ def parse_cookies(lines: Iterable[bytes]) -> Iterator[Pair]:
             yield _pair(piece.removeprefix(b" "))
 
 
+_EMPTY = Pair(b"", None)  # what stands between two ";", however many there are
+
+
 def _pair(piece: bytes) -> Pair:
+    if not piece:
+        return _EMPTY
     name, equals, value = piece.partition(b"=")
     bare = Pair(name.strip(OWS), value.strip(OWS) if equals else None)
     if (bare.name, bare.value or b"") == (name, value):

@@ -13,8 +13,6 @@
 # is shared as a `Prefix`, so that a megabyte of brackets or one huge key costs what
 # it weighs, not its square.
 #
-# (Longer than 250 lines, since a tokenizer that must not recurse keeps its state here.)
-#
 # (Longer than 250 lines: a grammar that is cut in two has two states.)
 import hashlib
 import re
@@ -23,12 +21,26 @@ from collections.abc import Callable, Iterator
 from json import detect_encoding
 from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["Flat", "Items", "Member", "Prefix", "flatten", "unescape"]
+__all__ = [
+    "DEPTH",
+    "END",
+    "ITEMS",
+    "SHARED",
+    "Flat",
+    "Items",
+    "Member",
+    "Prefix",
+    "escape",
+    "flatten",
+    "key_word",
+    "names_sibling",
+    "unescape",
+]
 
 Tag = TypeVar("Tag")
 
-_SHARED = 256  # bytes of a pointer from which on members share it as a Prefix
-_DEPTH = 1_000  # Python's own reader and orjson give up at about the same
+SHARED = 256  # bytes of a pointer from which on members share it as a Prefix
+DEPTH = 1_000  # Python's own reader and orjson give up at about the same
 
 _SPACE = rb"[ \t\n\r]*+"
 _TOKEN = re.compile(
@@ -38,7 +50,7 @@ _TOKEN = re.compile(
     rb"|(?P<mark>[\[\]{},:]))",
     re.DOTALL,
 )
-_END = re.compile(_SPACE + rb"\Z")
+END = re.compile(_SPACE + rb"\Z")
 
 # Plain items, each with the comma behind it: a match that fails has looked at fifteen.
 # (What stands behind the last comma is no part of it. Were that looked at, too, a run
@@ -47,7 +59,7 @@ _ITEM = (
     rb"(?:-?(?:0|[1-9][0-9]{0,10}+)|true|false|null|\[\]|\{\}"
     rb'|"[A-Za-z0-9]?")'
 )
-_ITEMS = re.compile(rb"(?:" + _SPACE + _ITEM + _SPACE + rb",){16,4096}+")
+ITEMS = re.compile(rb"(?:" + _SPACE + _ITEM + _SPACE + rb",){16,4096}+")
 _BLANKS = b" \t\n\r"
 
 # Keys of an object that names a thing by value: {"name": "password", "value": "x"}.
@@ -198,7 +210,7 @@ class _Frame(Generic[Tag]):
     def __init__(
         self, prefix: Prefix | None, name: bytes, tag: Tag | None, *, is_object: bool
     ) -> None:
-        if len(name) > _SHARED:
+        if len(name) > SHARED:
             prefix, name = Prefix(prefix, name), b""
         self.prefix = prefix
         self.name = name
@@ -238,7 +250,7 @@ class _Flattener(Generic[Tag]):
             self._close()
         self._tag_named()
 
-        return good and _END.match(self._document, self.kept) is not None
+        return good and END.match(self._document, self.kept) is not None
 
     def _mark(self, mark: bytes) -> bool:
         match = _TOKEN.match(self._document, self._at)
@@ -255,7 +267,7 @@ class _Flattener(Generic[Tag]):
             return True
         if frame.index and not self._mark(b","):
             return False
-        if self._in_runs and len(self._frames) < _DEPTH and self._run(frame):
+        if self._in_runs and len(self._frames) < DEPTH and self._run(frame):
             return True
         name = b"%s/%d" % (frame.name, frame.index)
         frame.index += 1
@@ -263,7 +275,7 @@ class _Flattener(Generic[Tag]):
         return self._value(frame.prefix, name, None, frame.tag, repeated=False)
 
     def _run(self, frame: _Frame[Tag]) -> bool:
-        match = _ITEMS.match(self._document, self._at)
+        match = ITEMS.match(self._document, self._at)
         if match is None:
             return False
         sent = match[0][:-1]
@@ -294,7 +306,7 @@ class _Flattener(Generic[Tag]):
         frame.index += 1
         repeated = key in keys
         keys.add(key)
-        name = b"%s/%s" % (frame.name, _escape(key))
+        name = b"%s/%s" % (frame.name, escape(key))
         tag = self._classify(key) if frame.tag is None else frame.tag
 
         return self._value(frame.prefix, name, key, tag, repeated=repeated)
@@ -312,11 +324,11 @@ class _Flattener(Generic[Tag]):
         if match is None:
             return False
         if match["mark"] is not None:
-            if match["mark"] not in b"[{" or len(self._frames) == _DEPTH:
+            if match["mark"] not in b"[{" or len(self._frames) == DEPTH:
                 return False
             start = len(self.members)
             self._open(match, prefix, name, tag, repeated=repeated)
-            if key is not None and _word(key) in _NAMED:
+            if key is not None and key_word(key) in _NAMED:
                 self._frames[-1].start = start
             return True
         self.kept = self._at = match.end()
@@ -353,7 +365,7 @@ class _Flattener(Generic[Tag]):
 
     def _note_naming(self, key: bytes, value: bytes) -> None:
         frame = self._frames[-1]
-        word = _word(key)
+        word = key_word(key)
         if word in _NAMING and frame.naming is None:
             # JWK (RFC 7517 4.1) has no word for it.
             frame.naming = self._classify(b"private_key" if word == b"kty" else value)
@@ -378,11 +390,18 @@ class _Flattener(Generic[Tag]):
             done = max(done, end)
 
 
-def _word(key: bytes) -> bytes:
+def key_word(key: bytes) -> bytes:
+    """Return a key as it is looked up among those that name, or are named."""
     return key.lower().replace(b"_", b"").replace(b"-", b"")
 
 
-def _escape(key: bytes) -> bytes:
+def names_sibling(key: bytes) -> bool:
+    """Tell whether the value of such a key may name a sibling of its own."""
+    return key_word(key) in _NAMING
+
+
+def escape(key: bytes) -> bytes:
+    """Return a key as it stands in a pointer."""
     return key.replace(b"~", b"~0").replace(b"/", b"~1")  # RFC 6901 3
 
 

@@ -13,6 +13,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from typing import NamedTuple
 
 from audit_mw.wire.head import Pair
@@ -26,6 +27,7 @@ __all__ = [
     "encode_plain",
     "parse_piece",
     "parse_query",
+    "parse_query_runs",
 ]
 
 _PLAIN = re.compile(rb"[A-Za-z0-9._~*-]*+")
@@ -52,6 +54,12 @@ def parse_query(query: bytes) -> Iterator[Pair]:
     if query:
         for piece in query.split(b"&"):
             yield parse_piece(piece)
+
+
+def parse_query_runs(query: bytes) -> Iterator[tuple[Pair, int]]:
+    """Yield the same, and how many times each stands in a row."""
+    for piece, run in groupby(query.split(b"&") if query else ()):
+        yield parse_piece(piece), sum(1 for _ in run)
 
 
 def parse_piece(piece: bytes) -> Pair:

@@ -19,7 +19,7 @@ from typing import Any
 from audit_mw.recorder import Recorder
 from audit_mw.said import check_count, check_name, check_outcome, check_roles
 
-__all__ = ["Current", "bind", "current", "enter", "leave"]
+__all__ = ["CURRENT", "Current", "bind", "current", "enter", "leave"]
 
 
 class Current:
@@ -45,20 +45,20 @@ class Current:
     @property
     def user(self) -> str | None:
         """Who: the principal that the application vouches for."""
-        return self._recorder.exchange.said.user
+        return self._recorder.said.user
 
     @user.setter
     def user(self, name: str | int | None) -> None:
-        self._recorder.exchange.said.user = check_name("user", name)
+        self._recorder.said.user = check_name("user", name)
 
     @property
     def roles(self) -> tuple[str, ...]:
         """The privileges of the user at the time."""
-        return self._recorder.exchange.said.roles
+        return self._recorder.said.roles
 
     @roles.setter
     def roles(self, names: Any) -> None:
-        self._recorder.exchange.said.roles = check_roles(names)
+        self._recorder.said.roles = check_roles(names)
 
     @property
     def session(self) -> str | None:
@@ -72,30 +72,30 @@ class Current:
     @property
     def action(self) -> str | None:
         """What served the request: a component, a route."""
-        return self._recorder.exchange.said.action
+        return self._recorder.said.action
 
     @action.setter
     def action(self, name: str | None) -> None:
-        self._recorder.exchange.said.action = check_name("action", name)
+        self._recorder.said.action = check_name("action", name)
 
     @property
     def rows(self) -> int | None:
         """How many results were returned."""
-        return self._recorder.exchange.said.rows
+        return self._recorder.said.rows
 
     @rows.setter
     def rows(self, count: int | None) -> None:
-        self._recorder.exchange.said.rows = check_count("rows", count)
+        self._recorder.said.rows = check_count("rows", count)
 
     @property
     def outcome(self) -> str | None:
         """SUCCESS, FAILURE, ATTEMPT, ERROR or ABORTED; else it follows the response."""
-        return self._recorder.exchange.said.outcome
+        return self._recorder.said.outcome
 
     @outcome.setter
     def outcome(self, outcome: str | None) -> None:
         checked = None if outcome is None else check_outcome(outcome)
-        self._recorder.exchange.said.outcome = checked
+        self._recorder.said.outcome = checked
 
     def note(self, **details: object) -> None:
         """
@@ -149,28 +149,31 @@ def session_id(session: object) -> bytes | None:
 
 
 Before = Token[Current | None]
-_current: ContextVar[Current | None] = ContextVar("audit_mw", default=None)
+CURRENT: ContextVar[Current | None] = ContextVar("audit_mw", default=None)
 
 
 def current() -> Current | None:
     """Return the exchange in which this runs; None outside of any."""
-    found = _current.get()
+    found = CURRENT.get()
 
     return None if found is None or found.is_over else found
 
 
 def enter(exchange: Current | None) -> Before:
     """Let an exchange be the current one; return what was, for `leave`."""
-    return _current.set(exchange)
+    return CURRENT.set(exchange)
 
 
-def leave(before: Before) -> None:
-    """Let the context be as it was."""
+def leave(before: Before | None) -> None:
+    """Let the context be as it was; None: the entering was broken off."""
+    if before is None:
+        CURRENT.set(None)
+        return
     try:
-        _current.reset(before)
+        CURRENT.reset(before)
     except ValueError:
         # What is served was begun in another context, and that is not ours to change.
-        _current.set(None)
+        CURRENT.set(None)
 
 
 def bind(function: Callable[..., Any]) -> Callable[..., Any]:
