@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 COMPAT = $(VENV)/.compat
+COMPILED = src/audit_mw/_native.pyx src/audit_mw/trail/_lines.pyx
 SLOW = tests/benchmarks tests/test_linear.py
 # tests/compat needs more than Python: see test-compat.
 QUICK = -m "not long and not torture" --ignore=tests/compat
@@ -87,6 +88,12 @@ test-pythons: $(READY)
 	    TESTS="$(ALIKE:%=--ignore=tests/%)" || exit 1; \
 	done
 
+# What goes the compiled road otherwise.
+.PHONY: test-pure
+test-pure: $(READY)     ## edges, voice and integrations without the compiled road
+	AUDIT_MW_COMPILED=off $(MODE) $(BIN)/pytest $(PYTEST) $(QUICK) \
+	  tests/edges tests/voice tests/integrations tests/detectors
+
 check: format lint types floors cover
 
 format: $(READY)
@@ -118,7 +125,7 @@ serve-fastapi: $(READY)
 serve-flask: $(READY)
 	PYTHONPATH=examples $(BIN)/gunicorn flask_app.app:app --bind 127.0.0.1:8001
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml $(COMPILED)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -e ".[dev]"
 	touch $(READY)
@@ -128,4 +135,5 @@ $(COMPAT): $(READY)
 	touch $(COMPAT)
 
 clean:
+	rm -rf build src/*.egg-info src/audit_mw/*.so src/audit_mw/trail/*.so $(COMPILED:.pyx=.c)
 	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -5,7 +5,8 @@
 # Both are run in turn, several times, in one process; the median and the spread of CPU
 # time per request are printed, the writer's thread counted. It is a ratio to watch, not
 # a promise about a machine. `same` sends one request again and again; `typical` has a
-# search of its own each time, by one of a thousand users; `form` is that as a form.
+# search of its own each time, by one of a thousand users; `form` is that as a form, and
+# `json` 2 kB of JSON with it; `empty json` is `{}`, which shows what a value costs.
 #
 # With --profile it tells on which floor of the package the time goes. A profiler makes
 # calls dearer than they are, so these are shares.
@@ -22,9 +23,10 @@ from itertools import count
 from pathlib import PurePath
 from typing import Any
 
-from benchmarks.typical import BROWSER, PATH, QUERY, USERS
+from benchmarks.typical import BROWSER, PATH, QUERY, TAG, USERS
 
 from audit_mw import AuditMiddleware
+from benchmarks import typical
 
 Message = MutableMapping[str, Any]
 Scope = dict[str, Any]
@@ -109,7 +111,33 @@ def _form() -> Scope:
     return scope | {"method": "POST", "headers": headers}
 
 
-KINDS = {"same": _same, "typical": _typical, "form": _form}
+def _json() -> Scope:
+    number = next(_NUMBERS)
+    return _document(_JSON.replace(TAG, f"{number:08x}").encode())
+
+
+def _empty_json() -> Scope:
+    return _document(b"{}")
+
+
+def _document(body: bytes) -> Scope:
+    scope = _typical()
+    media = (b"content-type", b"application/json")
+    headers = [*scope["headers"], media, (b"content-length", b"%d" % len(body))]
+
+    # As with a form, the body stands in the query's place until it is read.
+    return scope | {"method": "POST", "headers": headers, "query_string": body}
+
+
+_JSON = typical.REQUESTS["json"].body
+
+KINDS = {
+    "same": _same,
+    "typical": _typical,
+    "form": _form,
+    "json": _json,
+    "empty json": _empty_json,
+}
 
 
 async def micros(application: Any, make: Callable[[], Scope]) -> float:
@@ -146,7 +174,7 @@ async def main(*, profile: bool) -> None:
                 for _ in range(ROUNDS)
             ]
             added = sorted(with_it - alone for alone, with_it in rounds)
-            print(f"{kind:8} adds {statistics.median(added):8.1f} us", end="")
+            print(f"{kind:11} adds {statistics.median(added):8.1f} us", end="")
             print(f"  ({added[0]:.1f} to {added[-1]:.1f} in {ROUNDS} rounds)")
         for kind, make in KINDS.items() if profile else ():
             profiler = cProfile.Profile()

@@ -43,44 +43,47 @@ class Floor(NamedTuple):
 
 
 FLOORS = (
-    Floor("door", "__init__", "edges voice vocabulary"),
+    Floor("door", "__init__ door", "door edges voice vocabulary", "importlib"),
     Floor(
         "integrations",
         "integrations serve",
-        "integrations edges voice vocabulary",
+        "integrations door edges voice vocabulary",
         "importlib django flask flask_login werkzeug",
     ),
     Floor(
         "edges",
         "middleware asgi* wsgi* tls_socket health_endpoint",
-        "edges auditor current health_report vocabulary",
+        "edges auditor current_exchange health_report vocabulary",
     ),
     Floor(
         "voice",
         "voice outside",
-        "voice auditor current recorder said statements trail.forks vocabulary",
+        "voice auditor current_exchange recorder said statements trail.forks vocabulary",
     ),
     Floor(
         "composer",
-        "auditor current recorder ids startup system_notes health_report",
+        "auditor current_exchange recorder ids short_road _native startup system_notes "
+        "health_report",
         "composer exchange policy trail vocabulary",
-        "importlib.metadata",
+        "importlib.metadata xxhash",
     ),
     Floor(
         "exchange",
-        "alarms app_details body_params exchange gathering head_lines ordinary request "
-        "rules said sightings spilling statements tls_facts websocket",
+        "alarms app_details body_params exchange gathering head_lines known_documents "
+        "ordinary request rules said short_documents sightings spilling statements "
+        "tls_facts websocket",
         "exchange policy wire vocabulary",
     ),
     Floor("policy", "policy", "policy wire vocabulary"),
     Floor("wire", "wire", "wire", "werkzeug.datastructures werkzeug.sansio"),
     Floor(
         "readers",
-        "cli verify",
-        "readers upkeep trail.reader trail.follow trail.record trail.params "
-        "trail.encoding trail.names trail.archive trail.index trail.facts "
-        "trail.adoption vocabulary",
-        "click",
+        "cli verify reading replay doctor query export",
+        "readers upkeep trail.reader trail.follow trail.merging trail.seen "
+        "trail.span trail.record trail.params trail.encoding trail.names "
+        "trail.archive trail.index trail.facts trail.adoption trail.clock "
+        "trail.key trail.mounts trail.space trail.whole wire.query wire.head vocabulary",
+        "click duckdb importlib",
     ),
     Floor("upkeep", "upkeep", "upkeep composer policy trail vocabulary"),
     Floor("trail", "trail", "trail vocabulary", "orjson xxhash zstandard compression"),
@@ -112,11 +115,21 @@ class Import(NamedTuple):
 
 
 def read_sources(directory: Path) -> dict[str, str]:
-    """Return the text of each module below a directory."""
-    return {
+    """Return the text of each module below a directory; of Cython, its imports."""
+    sources = {
         path.relative_to(directory).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(directory.rglob("*.py"))
     }
+    for path in sorted(directory.rglob("*.pyx")):
+        name = path.relative_to(directory).with_suffix(".py").as_posix()
+        found = _IMPORT.findall(path.read_text(encoding="utf-8"))
+        sources[name] = "\n".join(found)
+
+    return sources
+
+
+# Not `cimport`, which takes declarations of C.
+_IMPORT = re.compile(r"^(?:from [\w.]+ )?import (?:\([^)]*\)|[\w., ]+)$", re.MULTILINE)
 
 
 def module_of(path: str) -> str:

@@ -31,6 +31,7 @@ from audit_mw.event import (
 )
 from audit_mw.event_types import type_rows
 from audit_mw.integrations.log_records import details_of, outcome_of
+from audit_mw.reading.markdown import markdown
 from audit_mw.rules import Rules
 from audit_mw.statements import Facts, Statement, compose
 from audit_mw.trail.params import encode_details, encode_param
@@ -185,6 +186,8 @@ REFUSED = Event(
     service=b"bank",
     instance=INSTANCE,
     details={
+        "reason": b"the trail '/var/log/audit' takes no record: ENOSPC "
+        b"(No space left on device)",
         "count": 3,
         "first": b"2026-11-21T05:26:09.000000Z",
         "last": b"2026-11-21T05:26:11.250000Z",
@@ -442,6 +445,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "header-sample": header_sample,
     "values-sample": values_sample,
     "servers": servers,
+    "described": markdown,
 }
 _BLOCK = re.compile(r"(<!-- ([a-z-]+): begin -->\n).*?(<!-- \2: end -->)", re.DOTALL)
 

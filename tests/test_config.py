@@ -103,6 +103,7 @@ OPTIONS = [
         (Threshold(percent=20), Threshold(size=1 << 20), Threshold(size=4096)),
     ),
     ("event_header", "X-Event", "x-event", '"x-event"', "x-event"),
+    ("compiled", "off", "off", '"off"', "off"),
 ]
 each_option = pytest.mark.parametrize(
     ("name", "keyword", "variable", "toml", "expected"),

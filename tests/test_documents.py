@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.generated import ROOT, documents, main, render
 
+from audit_mw.cli import main as tool
 from audit_mw.config import Config
 from audit_mw.trail.record import COLUMNS, decode_line
 
@@ -88,8 +90,9 @@ def _exists(text: str, _tmp_path: Path) -> None:
 
 @cache  # documents name the same commands many times
 def _helps(command: str) -> None:
-    tool = Path(sys.executable).with_name("audit-mw")
-    subprocess.run([tool, command, "--help"], check=True, capture_output=True)
+    shown = CliRunner().invoke(tool, [command, "--help"])
+
+    assert not shown.exit_code, shown.output
 
 
 def test_named_files_exist() -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.json_bodies import HOSTILE, JSON_TYPES, documents
 
 from audit_mw.config import Config
 from audit_mw.event import DELIVERY, Draft, Event, RequestHead
@@ -217,6 +218,47 @@ def posts(draw: st.DrawFn) -> Course:
     )
 
 
+@st.composite
+def json_posts(draw: st.DrawFn) -> Course:
+    """A JSON document that is posted to an ordinary address, whole or nearly so."""
+    course, body = draw(posts()), draw(documents)
+    method = draw(st.sampled_from((b"POST", b"POST", b"PUT", b"PATCH", b"DELETE")))
+    query = draw(
+        st.sampled_from((b"", b"q=1", b"a=1&b=2", b"name=x", course.head.query))
+    )
+    length = len(body) + draw(st.sampled_from((0, 0, 0, 0, 1, -1)))
+    media = draw(st.sampled_from((JSON_TYPES[0], *JSON_TYPES)))
+    fields = draw(
+        st.sampled_from(
+            (
+                (),
+                ((b"cookie", b"a=1; user=bob"),),
+                ((b"cookie", b"sessionid=0123456789abcdef0123456789abcdef"),),
+                ((b"authorization", b"Bearer " + JWT),),
+                course.head.fields,
+            )
+        )
+    )
+    about = (b"content-type", media), (b"content-length", b"%d" % length)
+    head = course.head._replace(
+        type="request", method=method, query=query, fields=(*fields, *about)
+    )
+    if draw(st.booleans()):
+        head = head._replace(
+            path=b"/search",
+            peer=("192.0.2.7", 4711),
+            scheme="http",
+            http_version="1.1",
+            rewritten=None,
+            tls={},
+        )
+    cut = draw(st.integers(0, len(body)))
+    whole = (body,)
+    chunks = draw(st.sampled_from((whole, whole, whole, (body[:cut], body[cut:]), ())))
+
+    return course._replace(head=head, body=chunks)
+
+
 SAID = (
     None,
     None,
@@ -311,8 +353,10 @@ def check_same(served: list[Course], options: dict[str, Any]) -> None:
         assert versions(short, ordinary, course) == versions(long, None, course)
 
 
-_SERVED = st.lists(st.one_of(courses, posts()), min_size=1, max_size=6)
-test_same = settings(deadline=None, max_examples=200)(
+_SERVED = st.lists(
+    st.one_of(courses, posts(), json_posts(), json_posts()), min_size=1, max_size=6
+)
+test_same = settings(deadline=None, max_examples=100)(
     given(_SERVED, st.sampled_from(OPTIONS))(check_same)
 )
 test_same_at_length = pytest.mark.long(
@@ -372,6 +416,21 @@ def ordinary_course(
         ordinary_course(
             b"", FORM, (b"content-length", b"7"), method=b"POST", body=b"a=1&b=2"
         ),
+        *[
+            ordinary_course(
+                b"q=1",
+                (b"content-type", JSON_TYPES[0]),
+                (b"content-length", b"%d" % len(body)),
+                method=b"POST",
+                body=body,
+            )
+            for body in (
+                b"{}",
+                b'{"a":1,"b":[true,{"c":"caf\xc3\xa9"}]}',
+                b'{"user":"bob","password":"hunter2"}',
+                b'{"name":"token","value":"hunter2"}',
+            )
+        ],
     ],
 )
 def test_short(course: Course) -> None:
@@ -462,3 +521,44 @@ def test_what_is_said(
     for early in (False, True):
         check_same([begun._replace(early=early)], {})
         check_same([begun._replace(early=early, gone=True)], {})
+
+
+def json_course(
+    body: bytes,
+    query: bytes = b"q=1",
+    *more: tuple[bytes, bytes],
+    media: bytes = JSON_TYPES[0],
+) -> Course:
+    about = (b"content-type", media), (b"content-length", b"%d" % len(body))
+
+    return ordinary_course(query, *more, *about, method=b"POST", body=body)
+
+
+@pytest.mark.parametrize("body", HOSTILE)
+def test_hostile_documents(body: bytes) -> None:
+    """
+    Whatever a document is, and however it is sent, both roads keep the same of it.
+    """
+    course = json_course(body)
+    short_of_one = course.head._replace(
+        fields=(*course.head.fields[:3], (b"content-length", b"%d" % (len(body) - 1)))
+    )
+    served = [
+        course,
+        course._replace(body=(body[:3], body[3:])),
+        course._replace(head=short_of_one),
+        course._replace(body=(body,), ended=False, status=401, user=None),
+        json_course(body, b"a=1&name=2&b=3"),
+        json_course(body, b"", (b"cookie", b"a=1")),
+    ]
+    check_same(served, {})
+    check_same([course], {"spill_over": 64, "max_params": 3, "detectors": []})
+
+
+@pytest.mark.parametrize("media", JSON_TYPES)
+def test_media_types(media: bytes) -> None:
+    """
+    Whatever type is declared, both roads read the same as JSON.
+    """
+    for body in (b"{}", b'{"password":"hunter2","a":"b"}', b"a=1&password=x", b"[1"):
+        check_same([json_course(body, media=media)], {})

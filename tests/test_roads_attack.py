@@ -83,7 +83,7 @@ def test_long_bodies_are_not_looked_at_twice() -> None:
     assert known is not None
     sys.setprofile(lambda _frame, event, called: calls.append((event, called)))
     try:
-        found = ordinary.with_form(known, head, body)
+        found = ordinary.with_body(known, head, body)
     finally:
         sys.setprofile(None)
     assert found is None
@@ -99,7 +99,7 @@ def test_long_cookies_are_not_remembered() -> None:
         cookies = "; ".join(f"{number}_{at}=" for at in range(900)).encode()
         ordinary.look(RequestHead(b"GET", b"/", fields=[(b"cookie", cookies)]))
 
-    assert len(repr(vars(ordinary)["_marked"])) < 1000
+    assert len(repr(ordinary.marked)) < 1000
 
 
 @pytest.mark.parametrize("key", ["factor", "fa", "facode"])

@@ -1,6 +1,11 @@
 # What the load of the benchmarks is made of, and what is read from who makes it.
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
 import pytest
-from benchmarks.load import Load, told
+from benchmarks.load import Load, loaded, told
 from benchmarks.typical import REQUESTS, TAG
 
 WRK = """Running 1s test @ http://127.0.0.1:8000/
@@ -60,3 +65,52 @@ def test_params() -> None:
 
     assert REQUESTS["params"].body.count("=") == 4_096
     assert min(len(it.partition("=")[2]) for it in spilled) > 256
+
+
+@contextmanager
+def closer(answer: bytes) -> Iterator[int]:
+    """Serve a loopback port: each connection gets one answer, and is closed unsaid."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                plug, _ = listener.accept()
+            except OSError:
+                return
+            with closing(plug):
+                plug.recv(65536)
+                plug.sendall(answer)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+# Less than a second, which wrk cannot do, so our own client asks.
+BRIEFLY = 0.2
+
+
+def test_closed_connection() -> None:
+    """A server that closes what it had kept open does not hold the load for ever."""
+    with closer(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}") as port:
+        assert loaded(port, REQUESTS["bare"], BRIEFLY, 1).answers > 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n{", "closed within", id="half"),
+        pytest.param(b"HTTP/1.1 503 No\r\n\r\n{}", "not 200", id="refused"),
+        pytest.param(b"", "not all was answered", id="nothing"),
+    ],
+)
+def test_bad_answer(answer: bytes, told: str) -> None:
+    """What is no answer ends the load, and is no figure."""
+    with closer(answer) as port, pytest.raises(RuntimeError, match=told):
+        loaded(port, REQUESTS["bare"], BRIEFLY, 2)

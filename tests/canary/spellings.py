@@ -4,17 +4,19 @@ import html
 import json
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-__all__ = ["leaks", "readings", "spellings"]
+__all__ = ["leaks", "leaks_in", "readings", "spellings"]
 
 _WINDOW = 8  # bytes of a secret that are a leak even without the rest
 _ZEROS = bytes(256)  # no secret, however spelt, has as many in a row
 
 
-def spellings(secret: bytes) -> dict[str, bytes]:
+@cache  # the same few are looked for in hundreds of trails
+def spellings(secret: bytes) -> Mapping[str, bytes]:
     """Return each way to write `secret` that its reader could undo, by name."""
     text = secret.decode("utf-8", "surrogateescape")
     found = {
@@ -72,9 +74,14 @@ def _decoded(stored: bytes) -> bytes:
 
 def leaks(trail: Path, secret: bytes) -> list[str]:
     """Return where, and how spelt, `secret` or a good part of it is in a trail."""
+    return leaks_in(readings(trail), secret)
+
+
+def leaks_in(read: Iterable[tuple[str, bytes]], secret: bytes) -> list[str]:
+    """Return the same, where the files of a trail are read already."""
     known = spellings(secret)
     found = []
-    for place, reading in readings(trail):
+    for place, reading in read:
         lower = reading.lower()
         found += [f"{place}: {name}" for name, it in known.items() if it in reading]
         found += [
@@ -90,6 +97,7 @@ def leaks(trail: Path, secret: bytes) -> list[str]:
     return found
 
 
+@cache
 def _parts(secret: bytes) -> list[bytes]:
     return [
         secret[at : at + _WINDOW]

@@ -133,7 +133,7 @@ def test_stall_within_a_line(tmp_path: Path) -> None:
         fill(pipe)
         os.read(pipe.out, 4096)
         with pytest.raises(AuditUnavailable):
-            wrapped._auditor._writer._pump.spill(_entry(b"y" * 8000)).wait()
+            wrapped._auditor._writer.pump.spill(_entry(b"y" * 8000)).wait()
         call(wrapped, "two")
         lines = pipe.read(2)
 
@@ -296,10 +296,10 @@ def test_pipe_of_another(app_directory: Path) -> None:
         pipe.read()
         fill(pipe)
         with pytest.raises(AuditUnavailable):
-            wrapped._auditor._writer._pump.spill(_entry(b"y" * 8000)).wait()
+            wrapped._auditor._writer.pump.spill(_entry(b"y" * 8000)).wait()
         call(wrapped, "two")
         lines = pipe.read(2)
-        send = wrapped._auditor._writer._pump.files.segments["request"]._console._send
+        send = wrapped._auditor._writer.pump.files.segments["request"]._console._send
 
     assert send.__name__ == "_write_piece"
     assert (lines.words, lines.torn, lines.gaps) == (["one", "two"], [], [])

@@ -95,11 +95,11 @@ def slots_in_use(middleware: Any) -> int:
         with suppress(AuditUnavailable):
             writer.flush()
         # The records that the writer makes of itself follow those that it was given.
-        if writer._pump is None or not writer._pump.pool.used:
+        if writer.pump is None or not writer.pump.pool.used:
             return 0
         time.sleep(0.001)
 
-    return int(writer._pump.pool.used)
+    return int(writer.pump.pool.used)
 
 
 def read_trail(

@@ -175,7 +175,7 @@ def test_refusals_are_counted_until_told(
 
 
 def test_times_of_refusals(audited: Audited, breakable: BreakableTrail) -> None:
-    """The record of refusals has the first and the last time."""
+    """The record of refusals has the reason, the first and the last time."""
     reuse = around(audited(OK))
     breakable.take_away()
     for _ in range(3):
@@ -188,6 +188,7 @@ def test_times_of_refusals(audited: Audited, breakable: BreakableTrail) -> None:
     assert isinstance(first, bytes)
     assert isinstance(last, bytes)
     assert first < last
+    assert b"takes no record: ENOTDIR" in bytes(told.details["reason"])  # type: ignore[call-overload]
     assert told.outcome == "FAILURE"
 
 

@@ -390,7 +390,9 @@ def _strict(app: Any) -> Any:
     return validator(app)
 
 
-@pytest.mark.parametrize("side", ["outside", "inside", "both"])
+@pytest.mark.parametrize(
+    "side", ["outside", "inside", pytest.param("both", marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize(
     "name", [name for name, odd in apps_wsgi.ODD.items() if odd.strict]
 )

@@ -10,7 +10,7 @@ __all__ = ["no_slot_left"]
 def no_slot_left(middleware: Any) -> Iterator[None]:
     """Hold all slots of a middleware, so that nothing more can be said."""
     middleware._auditor.flush()  # or else the writer gives some back meanwhile
-    pump = middleware._auditor._writer._pump
+    pump = middleware._auditor._writer.pump
     held = []
     try:
         while (place := pump.outside()).is_safe:

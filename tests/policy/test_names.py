@@ -1,4 +1,8 @@
 # Which names announce a secret, and which only look as if.
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -247,3 +251,28 @@ def test_names_of_users(name: str) -> None:
     """The last word tells that a value is the name of a user."""
     assert names_user(name.encode())
     assert not names_user(b"user_count")
+
+
+@pytest.fixture
+def switching() -> Iterator[None]:
+    """Threads that take turns at each chance."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("switching")
+def test_threads() -> None:
+    """One memory serves all threads: what one forgets, another may be reading."""
+    classify = Classifier()
+
+    def remember_and_forget(thread: int) -> None:
+        for number in range(10_000):
+            mark = classify.mark()
+            classify(b"n%d-%d" % (thread, number))
+            if number % 3 == 0:
+                classify.forget_since(mark)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert [*threads.map(remember_and_forget, range(4))] == [None] * 4

@@ -1,6 +1,7 @@
 # Thousands of clients that stay: what a small journal refuses, and that what it took it
 # keeps.
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -17,6 +18,7 @@ from tests.torture.load import ask
 from tests.torture.prey import Prey
 
 SMALL = 128  # slots; the last eighth of them is for requests that run
+_COUNT = re.compile('"count":([0-9]+)')
 _STATUSES = {403, 503}  # a websocket is denied, a request is refused
 
 
@@ -93,8 +95,10 @@ def test_small_journal(tmp_path: Path) -> None:
     assert not refused & set(witnessed(tmp_path))
     assert left.keys() == staying
     assert _judge(tmp_path, left) == []
-    counted = Trail(tmp_path / "trail").of_type("log_refused")
-    assert f'"count":{len(refused) + 5}' in counted[0]["details"]
+    # On a slow machine they are told in more than one record.
+    lines = Trail(tmp_path / "trail").of_type("log_refused")
+    counts = [_COUNT.search(line["details"]) for line in lines]
+    assert sum(int(found[1]) for found in counts if found) == len(refused) + 5
 
 
 def test_default_journal(tmp_path: Path) -> None:

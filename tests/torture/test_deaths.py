@@ -35,7 +35,13 @@ def die(prey: Prey, path: str) -> tuple[str, int | None]:
     return word, status
 
 
-@pytest.fixture(params=["uvicorn", "gunicorn gthread", "gunicorn sync"])
+@pytest.fixture(
+    params=[
+        "uvicorn",
+        "gunicorn gthread",
+        pytest.param("gunicorn sync", marks=pytest.mark.torture),
+    ]
+)
 def died(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> tuple[dict[str, Line], dict[str, int | None]]:

@@ -8,8 +8,18 @@ from tests.torture.children import judged, run
 from tests.torture.judge import Trail, complaints, verify
 from tests.torture.kills import loaded
 
-ORDERLY = ["return", "sys.exit", "raise"]
+ORDERLY = ["return", "sys.exit", "raise", "SIGINT"]
 ABRUPT = ["os._exit", "SIGKILL", "SIGTERM"]
+
+
+def both(*hows: str) -> pytest.MarkDecorator:
+    """Have each end over WSGI; over ASGI, which ends alike, the first, and later all."""
+    of_asgi = [pytest.param("asgi", how, marks=pytest.mark.torture) for how in hows[1:]]
+    named = [("wsgi", how) for how in hows]
+
+    return pytest.mark.parametrize(
+        ("kind", "how"), [*named, ("asgi", hows[0]), *of_asgi]
+    )
 
 
 def ends(directory: Path) -> set[bool]:
@@ -20,8 +30,7 @@ def ends(directory: Path) -> set[bool]:
     return {line["instance"] in stopped for line in trail.of("request")}
 
 
-@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
-@pytest.mark.parametrize("how", [*ORDERLY, "SIGINT"])
+@both(*ORDERLY)
 def test_orderly_end(tmp_path: Path, kind: str, how: str) -> None:
     """An interpreter that ends writes what waits, says so, and leaves no journal."""
     run(tmp_path, "end", kind, how)
@@ -31,8 +40,7 @@ def test_orderly_end(tmp_path: Path, kind: str, how: str) -> None:
     assert judged(tmp_path) == []
 
 
-@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
-@pytest.mark.parametrize("how", ABRUPT)
+@both(*ABRUPT)
 def test_abrupt_end(tmp_path: Path, kind: str, how: str) -> None:
     """An interpreter that ends without a word leaves all to whoever adopts."""
     run(tmp_path, "end", kind, how)
@@ -63,9 +71,9 @@ def test_end_amid_requests(tmp_path: Path, kind: str) -> None:
     ("name", "how"),
     [
         ("uvicorn", signal.SIGTERM),
-        ("uvicorn", signal.SIGINT),
+        pytest.param("uvicorn", signal.SIGINT, marks=pytest.mark.torture),
         ("gunicorn gthread", signal.SIGTERM),
-        ("gunicorn sync", signal.SIGTERM),
+        pytest.param("gunicorn sync", signal.SIGTERM, marks=pytest.mark.torture),
     ],
 )
 def test_stopped_server(tmp_path: Path, name: str, how: signal.Signals) -> None:

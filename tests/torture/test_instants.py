@@ -11,7 +11,7 @@ from tests.torture.marks import needs_strace
 @pytest.mark.parametrize("call", ["write", "unlink"])
 def test_some_instants(tmp_path: Path, call: str) -> None:
     """Killed at some of its calls, a writer or an adopter loses and doubles nothing."""
-    killed = list(kill_at_each(tmp_path, [call], every=4))
+    killed = list(kill_at_each(tmp_path, [call], every=8))
 
     assert killed
     assert judged(tmp_path) == []

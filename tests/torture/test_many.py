@@ -9,7 +9,7 @@ from tests.torture.marks import needs_cc
 @needs_cc
 def test_moved_clock(tmp_path: Path) -> None:
     """Lines are whole and numbers complete, whatever the clock and logrotate do."""
-    assert run_many(tmp_path, 4, 500) == []
+    assert run_many(tmp_path, 4, 300) == []
 
     names = {path.name[:13] for path in (tmp_path / "trail" / "request").iterdir()}
     assert len(names) > 1

@@ -45,7 +45,9 @@ def test_own(place: Path) -> None:
     assert judged(place) == []
 
 
-@pytest.mark.parametrize("mode", [0o750, 0o777])
+@pytest.mark.parametrize(
+    "mode", [pytest.param(0o750, marks=pytest.mark.torture), 0o777]
+)
 def test_foreign(place: Path, mode: int) -> None:
     """A trail of another user is refused, both named, and no request is served."""
     run(place, "serve", "wsgi", "3")

@@ -74,6 +74,7 @@ class Serving:
         self.pump = Pump(options, writer._notes, make, {})
         self.pump.accepting = True
         self.instance = writer.instance
+        self._places: list[Place] = []
 
     def look(self) -> None:
         """Do what the writer's thread does when it is woken."""
@@ -95,6 +96,7 @@ class Serving:
         """Begin a request."""
         place = self.pump.place()
         assert place
+        self._places.append(place)  # what nobody has would come back
         told: dict[str, Any] = {"outcome": "ABORTED", "details": _DIED}
         self._wait(place.open(self._nth(number, **(told | changes))))
         _told[number] = _BEGUN

@@ -437,8 +437,8 @@ def test_two_applications(tmp_path: Path) -> None:
             for writer in (first, second):
                 writer.commit(nth(number, instance=writer.instance))
                 settled(writer)
-                assert writer._pump
-                writer._pump._next_adoption = 0
+                assert writer.pump
+                writer.pump._next_adoption = 0
         # Three that look, each for both journals.
         with crew(3, "adopt_all", tmp_path) as workers:
             assert outcomes(workers) == [[]] * 3
@@ -530,8 +530,8 @@ def test_told_once_and_left(tmp_path: Path) -> None:
     for _ in range(3):
         writer.open()
         settled(writer)
-        assert writer._pump
-        writer._pump._next_adoption = 0
+        assert writer.pump
+        writer.pump._next_adoption = 0
     writer.close()
 
     (gap,) = of_type(tmp_path, "log_gap")

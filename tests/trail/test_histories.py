@@ -150,7 +150,7 @@ class Histories(RuleBasedStateMachine):
         """Take an event that happened outside of a request."""
         pump = self.processes[process].pump
         number, self.next = self.next, self.next + 1
-        (self.due if pump.pool._small else self.maybe).add(number)
+        (self.due if pump.pool.free_small else self.maybe).add(number)
         pump.outside().finish(self._event(process, number, "small"))
 
     @rule(process=which)
@@ -224,7 +224,7 @@ class Histories(RuleBasedStateMachine):
             for number, (whose, place, *_) in self.running.items()
             if whose == process
         }
-        for entry in (*pump._queue, *pump._again, *pump._unsynced):
+        for entry in (*pump.queue, *pump._again, *pump._unsynced):
             if entry.stream == "request":
                 slots[_number(entry.draft.before)] = entry.slot
         is_named = pump.journal.is_named()

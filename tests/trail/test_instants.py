@@ -5,7 +5,7 @@ import pytest
 from tests.trail.crew import outcome
 
 DURABILITY = ["process", "disk"]
-STEP = 61  # lines; `make test-long` takes each
+STEP = 97  # lines; `make test-long` takes each
 
 
 def kills(who: str, durability: str, first: int, step: int) -> int:
@@ -21,7 +21,7 @@ def test_some_writers(durability: str) -> None:
     """
     A process that is killed at some line of its requests leaves all that they promise.
     """
-    assert kills("writer", durability, 7, STEP) > 20
+    assert kills("writer", durability, 7, STEP) > 12
 
 
 @pytest.mark.parametrize("durability", DURABILITY)
@@ -29,7 +29,7 @@ def test_some_adopters(durability: str) -> None:
     """
     So does one that is killed while it adopts, and the next one too.
     """
-    assert kills("adopter", durability, 7, STEP) > 5
+    assert kills("adopter", durability, 7, STEP) > 3
 
 
 @pytest.mark.parametrize("durability", DURABILITY)
@@ -37,7 +37,7 @@ def test_some_menders(durability: str) -> None:
     """
     So does one that adopts what a process left that was killed inside of `write`.
     """
-    assert kills("mender", durability, 7, STEP) > 5
+    assert kills("mender", durability, 7, STEP) > 3
 
 
 @pytest.mark.long

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.trail.crew import outcome
+from tests.torture.marks import needs_strace
+from tests.trail.crew import crew, outcome
 from tests.trail.dead import (
     GEOMETRY,
     adopt_one,
@@ -111,15 +112,35 @@ def test_half_made(path: Path, journal: Journal) -> None:
     assert not new.exists()
 
 
+@needs_strace
+def test_made_beside_clocks_ahead(tmp_path: Path) -> None:
+    """
+    A process whose clock is a day ahead takes no journal for stale that is being made,
+    though who makes it is slow to lock it.
+    """
+    slow = (
+        "strace",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fcntl",
+        "-e",
+        "inject=fcntl:delay_enter=2000",
+    )
+    with crew(1, "remove_stale_always", tmp_path):
+        assert outcome("make_journals", tmp_path, 20, under=slow) is None
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_room(path: Path) -> None:
     """
     Where there is no room for it nothing is left of it, and no file is open.
     """
-    before = open_files()
     assert outcome("create_beyond_limit", path) == ["EFBIG", 0]
 
     assert list(path.parent.iterdir()) == []
-    assert before == open_files()
 
 
 def test_too_long_a_path(path: Path) -> None:
@@ -290,6 +311,25 @@ def test_not_named(
 # --- after the end
 
 
+def test_forgotten_in_the_middle(journal: Journal) -> None:
+    """
+    A child that is forked while a thread of its parent makes a note lets go of all:
+    what that thread held of the memory nobody gives back there.
+    """
+    header, block = journal._header, journal.blocks[0]
+    assert header is not None
+    assert block.memory is not None
+    held = memoryview(header), memoryview(block.memory)
+    descriptor = journal._fd
+    journal.forget()
+
+    assert [journal._header, block.memory].count(None) == 2
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+    for view in held:
+        view.release()
+
+
 def test_closed(journal: Journal) -> None:
     """
     A journal that was let go takes nothing, and raises nothing.
@@ -307,7 +347,6 @@ def test_none_left_open(path: Path) -> None:
     """
     Making, growing, taking over and letting go leave no file open.
     """
-    before = open_files()
     for _ in range(3):
         journal = Journal.create(path, facts(), {})
         journal.grow()
@@ -316,7 +355,7 @@ def test_none_left_open(path: Path) -> None:
         assert found
         found.remove()
 
-    assert before == open_files()
+    assert open_files(path.parent) == []
 
 
 # --- what is none, or not ours to read
@@ -374,7 +413,7 @@ def test_none(tmp_path: Path, change: Callable[[Path], object], expected: str) -
     """
     path = dead_journal(tmp_path, lambda journal: keep(slots_of(journal)[0], DONE, 1))
     change(path)
-    before, files = path.read_bytes(), open_files()
+    before = path.read_bytes()
     for _ in range(3):
         with pytest.raises(JournalError, match=expected):
             Journal.take_over(path)
@@ -382,7 +421,7 @@ def test_none(tmp_path: Path, change: Callable[[Path], object], expected: str) -
             adopt_one(path)
     (state,) = survey(path.parent)
 
-    assert (before, files) == (path.read_bytes(), open_files())
+    assert (before, []) == (path.read_bytes(), open_files(tmp_path))
     assert not is_own(path.stat())
     assert state.problem
     assert expected in state.problem

@@ -1,6 +1,7 @@
 # The writer's thread: when it looks, what it does about what it finds, and how it ends.
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.settling import settle
 from tests.trail.crew import outcome
 from tests.trail.samples import (
     begin,
+    locked,
     make_writer,
     micros,
     nth,
@@ -18,6 +20,8 @@ from tests.trail.samples import (
     send,
     settled,
     spill_of,
+    threads,
+    wait_for_lock,
     wait_until,
     whole_numbers,
 )
@@ -42,9 +46,9 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
 def pump_of(writer: Writer) -> Pump:
     """Return what a writer works with now."""
     writer.open()
-    assert writer._pump
+    assert writer.pump
 
-    return writer._pump
+    return writer.pump
 
 
 def commit(writer: Writer, *numbers: int) -> None:
@@ -82,7 +86,7 @@ def test_wakes(tmp_path: Path, writer: Writer) -> None:
     """
     pump = pump_of(writer)
     for number in range(3):
-        wait_until(lambda: pump._asleep)
+        wait_until(lambda: pump.is_asleep)
         put_on_record(writer, nth(number, instance=writer.instance))
         wait_until(lambda: not pump.waiting)
 
@@ -113,6 +117,79 @@ def test_reserve(tmp_path: Path, writer: Writer) -> None:
 
     writer.place().drop()
     assert {writer.instance: 1 + 40 + 14} == whole_numbers(requests(tmp_path))
+
+
+def test_one_after_the_other(
+    tmp_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Slots that only wait to be given back are no requests that run: who asks faster
+    than the writer looks waits for it, and is not refused.
+    """
+    # On a busy machine the writer may come to it later than a request waits.
+    monkeypatch.setattr("audit_mw.trail.pump._CATCH_UP", 60)
+    pump = pump_of(writer)
+    for number in range(500):
+        whole = nth(number, instance=writer.instance)
+        place = begin(writer, whole)
+        send(place, whole)
+        place.sent()
+    wait_until(lambda: not pump.waiting)
+
+    assert micros(requests(tmp_path)) == [*range(500)]
+
+
+def test_no_second_wait(tmp_path: Path, writer: Writer) -> None:
+    """
+    Where a disk stalls only the first request that finds no slot waits for the writer;
+    the next ones are refused at once, until it writes again.
+    """
+    commit(writer, 0)
+    pump = pump_of(writer)
+    with locked(requests(tmp_path)[0]):
+        for number in range(1, 15):
+            put_on_record(writer, nth(number, instance=writer.instance))
+        waits = []
+        for _ in range(3):
+            with pytest.raises(AuditUnavailable, match="raise max_slots"):
+                writer.place()
+            waits.append(len(pump._jobs))
+    settled(writer)
+
+    assert waits == [1, 1, 1]
+    writer.place().drop()
+
+
+def test_what_is_being_written(
+    tmp_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Slots of what the writer is at just now are waited for like those of what it has yet
+    to take: they are of no request that runs either.
+    """
+    monkeypatch.setattr("audit_mw.trail.pump._CATCH_UP", 60)
+    commit(writer, 0)
+    pump = pump_of(writer)
+    (segment,) = requests(tmp_path)
+    served: list[bool] = []
+
+    def ask() -> None:
+        writer.place().drop()
+        served.append(True)
+
+    with locked(segment) as let_go:
+        # So that it takes all of them at once, and leaves none in the queue.
+        pump._not_before = time.monotonic() + 600
+        for number in range(1, 15):
+            put_on_record(writer, nth(number, instance=writer.instance))
+        pump._not_before = 0
+        pump.wake()
+        wait_for_lock(segment)
+        with threads(ask) as (asking,):
+            wait_until(lambda: pump._jobs or not asking.is_alive())
+            let_go()
+
+    assert served
 
 
 def test_grows(tmp_path: Path) -> None:
@@ -167,8 +244,10 @@ def test_no_large_slot_while_it_fails(tmp_path: Path, writer: Writer) -> None:
     """
     A request that waits for a large slot does not wait for a disk that takes nothing.
     """
-    for number in range(2):
+    held = [
         begin(writer, nth(number, instance=writer.instance, path=LONG))
+        for number in range(2)
+    ]
     (tmp_path / "fault").touch()
     writer.commit(nth(1, stream="fault", instance=writer.instance))
     wait_until(lambda: pump_of_failing(writer).refusal)
@@ -179,12 +258,14 @@ def test_no_large_slot_while_it_fails(tmp_path: Path, writer: Writer) -> None:
     (tmp_path / "fault").unlink()
     settled(writer)
 
+    assert len(held) == 2
+
 
 def pump_of_failing(writer: Writer) -> Pump:
     """Return the same, where opening it would be refused."""
-    assert writer._pump
+    assert writer.pump
 
-    return writer._pump
+    return writer.pump
 
 
 # --- values

@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FrameType
@@ -68,9 +68,9 @@ def _errno(error: Exception) -> str:
 
 def segment_of(writer: Writer, stream: str) -> Path:
     """Return where a writer appends the records of a stream."""
-    assert writer._pump
+    assert writer.pump
 
-    return writer._pump.files.segments[stream].path
+    return writer.pump.files.segments[stream].path
 
 
 def _attempt(action: Callable[..., object], *arguments: object) -> str:
@@ -112,10 +112,10 @@ def append_as_nobody(trail: str) -> list[object]:
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
-    before = open_files()
+    before = len(open_files())
     errors = [_attempt(file.append, _LINE) for _ in range(10)]
 
-    return [*set(errors), open_files() - before]
+    return [*set(errors), len(open_files()) - before]
 
 
 # --- slots
@@ -256,18 +256,11 @@ def commit_in_both(trail: str, times: str) -> list[Any]:
     return [both.instance, _wait(child), _inherited(trail)]
 
 
-def _open_files() -> Iterator[str]:
-    for link in Path("/proc/self/fd").iterdir():
-        with suppress(FileNotFoundError):  # that of this very listing
-            yield str(link.readlink())
-
-
 def _inherited(trail: str) -> Any:
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        links = list(_open_files())
-        found = [link for link in links if link.startswith(trail)]
+        found = open_files(Path(trail))
         os.write(writing, json.dumps(found).encode())
         os._exit(0)
     os.close(writing)
@@ -278,9 +271,10 @@ def _inherited(trail: str) -> Any:
     return found
 
 
-def fork_at_each_line(trail: str) -> list[str]:
+def fork_at_each_line(trail: str, step: str) -> list[str]:
     """
-    Fork before each line that a request runs; return where a child did not do well.
+    Fork before each line that a request runs, or each so many-th; return where a child
+    did not do well.
 
     What a child finds is what it would find had another thread forked just there.
     """
@@ -296,7 +290,8 @@ def fork_at_each_line(trail: str) -> list[str]:
         if what == "line" and (code, line) not in seen:
             seen.add((code, line))
             name = f"{Path(code.co_filename).name}:{line}"
-            children[_fork(forked, ids)] = name
+            if len(seen) % int(step) == 0:
+                children[_fork(forked, ids)] = name
         return trace
 
     sys.settrace(trace)
@@ -386,7 +381,9 @@ def idle(trail: str) -> int:
     sleeping = make_writer(Path(trail))
     put_on_record(sleeping, nth(1, instance=sleeping.instance))
     settled(sleeping)
-    time.sleep(1.5)  # it lingers for a second
+    pump = sleeping.pump
+    assert pump
+    wait_until(lambda: pump.is_asleep)  # it lingers for a second, or as long as it gets
     before = _switches()
     time.sleep(2)
 
@@ -402,6 +399,9 @@ def _switches() -> int:
     )
 
 
+_RUNNING: list[Place] = []  # at the end of the process, too
+
+
 def end_while_waiting(trail: str, times: str) -> None:
     """Leave records that wait, a request that runs, and one that is being answered."""
     ending = make_writer(Path(trail), max_slots=1024)
@@ -409,8 +409,9 @@ def end_while_waiting(trail: str, times: str) -> None:
     for number in range(count):
         put_on_record(ending, nth(number, instance=ending.instance))
     sending = nth(count, instance=ending.instance)
-    send(begin(ending, sending), sending)
-    begin(ending, nth(count + 1, instance=ending.instance))
+    _RUNNING.append(begin(ending, sending))
+    send(_RUNNING[0], sending)
+    _RUNNING.append(begin(ending, nth(count + 1, instance=ending.instance)))
 
 
 def lose_journal(trail: str) -> None:
@@ -419,7 +420,7 @@ def lose_journal(trail: str) -> None:
     for number in range(3):
         put_on_record(losing, nth(number, instance=losing.instance))
     settled(losing)
-    pump = losing._pump
+    pump = losing.pump
     assert pump
     gone = pump.journal
     gone.path.unlink()
@@ -445,8 +446,8 @@ def hold_open(trail: str) -> None:
     send(place, whole)
     put_on_record(holding, nth(2, instance=holding.instance))
     settled(holding)
-    assert holding._pump
-    sys.stdout.write(f"{holding._pump.journal.path}\n")
+    assert holding.pump
+    sys.stdout.write(f"{holding.pump.journal.path}\n")
     sys.stdout.flush()
     signal.pause()
 
@@ -467,13 +468,28 @@ def remove_stale_at(directory: str, now: str) -> None:
     remove_stale(Path(directory), float(now))
 
 
+def remove_stale_always(directory: str) -> None:
+    """Do so again and again, by a clock that is a day ahead."""
+    while True:
+        remove_stale(Path(directory), time.time() + 86_400)
+        time.sleep(0.005)
+
+
+def make_journals(directory: str, count: str) -> None:
+    """Make so many journals, one after the other, and remove them again."""
+    for number in range(int(count)):
+        path = Path(directory) / f"{number}.journal"
+        Journal.create(path, facts(), {}).close()
+        path.unlink()
+
+
 def create_beyond_limit(path: str) -> list[object]:
     """Make a journal that the limit of file sizes forbids; return error, files open."""
-    before = open_files()
+    before = len(open_files())
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, -1))
     error = _attempt(Journal.create, Path(path), facts(), {})
 
-    return [error, open_files() - before]
+    return [error, len(open_files()) - before]
 
 
 def adopt_all(trail: str) -> list[str]:
@@ -506,7 +522,7 @@ def make_key(trail: str) -> str:
 def refuse_key(path: str) -> list[object]:
     """Load a key that is none, ten times; return the errors, and files left open."""
     trail, given = (Path(path).parent, None) if path.endswith("/.key") else ("", path)
-    before = open_files()
+    before = len(open_files())
     errors = set()
     for _ in range(10):
         try:
@@ -514,7 +530,7 @@ def refuse_key(path: str) -> list[object]:
         except (AuditError, OSError) as error:
             errors.add(f"{type(error).__name__}: {error}")
 
-    return [*errors, open_files() - before]
+    return [*errors, len(open_files()) - before]
 
 
 def make_ids(times: str) -> list[list[str]]:
@@ -580,6 +596,8 @@ TASKS: dict[str, Callable[..., object]] = {
         read,
         record_until_killed,
         refuse_key,
+        make_journals,
+        remove_stale_always,
         remove_stale_at,
         try_lock,
     )

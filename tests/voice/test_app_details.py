@@ -167,6 +167,20 @@ values = st.recursive(
 )
 
 
+def test_deepest() -> None:
+    """The deepest that an application may say is read back, its keys withheld too."""
+    value: object = {}
+    for _ in range(8):
+        value = {"hunter2": value}
+    made = AppDetails(
+        REDACTOR, Spilling(CONFIG, 32 << 10), Known((b"hunter2",)), encode
+    ).value("app", value)
+    coded = encode({"app": made})
+
+    assert b"hunter2" not in coded
+    assert decode_details(coded) == {"app": made}
+
+
 @few
 @given(values, st.lists(st.binary(min_size=1), max_size=3))
 def test_any_value(value: object, secrets: list[bytes]) -> None:

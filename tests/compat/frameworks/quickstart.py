@@ -195,7 +195,7 @@ def _param(param: Param, ports: Mapping[str, str]) -> Param:
             value = value.replace(f":{taken}".encode(), f":{shown}".encode())
         value = re.sub(rb"^curl/[\d.]+$", _CURL, value)
 
-    return replace(param, value=value)
+    return param._replace(value=value)
 
 
 def differences(line: str, shown: str) -> list[tuple[str, str, str]]:
