@@ -40,6 +40,7 @@ class _Roads:
         self.long = make_rules(options)
         ordinary = Ordinary(make_rules(options), Sheet)
         self.is_off = ordinary.is_off or ordinary.documents.is_off
+        self.room = ordinary.room
         stems = _native.Stems(ordinary.secret_names)
         self.reader = None if self.is_off else _native.Reader(ordinary, stems)
 
@@ -54,9 +55,12 @@ class _Roads:
     def take(self, document: bytes) -> object:
         """Return what the compiled road makes of it; None where it gives up."""
         try:
-            return self.reader.take(document) if self.reader else None
+            found = self.reader.take(document) if self.reader else None
         except Exception:  # noqa: BLE001 - the long road tells
             return None
+
+        # What a record has no room for, whoever asks leaves to the long road.
+        return None if found is None or len(found[0]) >= self.room else found
 
 
 def _long(rules: Rules, document: bytes) -> object:
@@ -120,6 +124,21 @@ def test_keys(key: bytes, above: bytes) -> None:
         roads.check(above % (b'{"%b":"%b","value":"x","b":["y"]}' % (key, value)))
     for other in (*OTHERS, b"12345", *CONTAINERS):
         roads.check(above % (b'{"%b":%b,"value":"x"}' % (key, other)))
+
+
+@pytest.mark.parametrize("size", range(9))
+def test_room(size: int) -> None:
+    """Deep below, what a record has room for is soon there."""
+    sides = b",".join(
+        [
+            b'{"a":[%b]},[[0],[%b]]'
+            % (b"0,0,0,123456789012," * 5 + b"0", b",".join([b"0"] * 24))
+        ]
+        * size
+    )
+    roads = _Roads({})
+    for depth in range(50, 58):
+        roads.check(b"[" * depth + b"0," + sides + b"]" * (depth - 1) + b",1]")
 
 
 @pytest.mark.parametrize(
