@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 COMPAT = $(VENV)/.compat
-COMPILED = src/audit_mw/_native.pyx src/audit_mw/trail/_lines.pyx
+COMPILED = src/audit_mw/_native.pyx src/audit_mw/policy/_names.pyx \
+  src/audit_mw/trail/_lines.pyx
 SLOW = tests/benchmarks tests/test_linear.py
 # tests/compat needs more than Python: see test-compat.
 QUICK = -m "not long and not torture" --ignore=tests/compat
@@ -135,5 +136,5 @@ $(COMPAT): $(READY)
 	touch $(COMPAT)
 
 clean:
-	rm -rf build src/*.egg-info src/audit_mw/*.so src/audit_mw/trail/*.so $(COMPILED:.pyx=.c)
+	rm -rf build src/*.egg-info src/audit_mw/*.so src/audit_mw/*/*.so $(COMPILED:.pyx=.c)
 	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

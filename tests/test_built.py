@@ -19,7 +19,9 @@ def _can_build() -> bool:
 @pytest.mark.skipif(
     os.environ.get("AUDIT_MW_COMPILED") == "off", reason="it is left out on purpose"
 )
-@pytest.mark.parametrize("name", ["audit_mw._native", "audit_mw.trail._lines"])
+@pytest.mark.parametrize(
+    "name", ["audit_mw._native", "audit_mw.policy._names", "audit_mw.trail._lines"]
+)
 def test_built(name: str) -> None:
     """A machine that can compile has what is compiled."""
     module = import_module(name)

@@ -200,6 +200,8 @@ class Gathering:
             at += length
         # Where a secret was taken to go to the end, it may have been shorter.
         for secret in self._redactor.secrets(text):
+            if len(self.secrets) >= _SECRETS:
+                break
             self.remember(secret)
 
     def withhold(self, cls: str, value: bytes) -> Value:

@@ -245,6 +245,15 @@ said = st.lists(
 _FILLED = tuple(text * (1 + 1024 // len(text)) for text in _ORDINARY)
 
 
+@many
+@given(said)
+def test_short_assignments(text: bytes) -> None:
+    """Where nothing may give a value, no form of an assignment finds one."""
+    classify = Classifier(*_OWN)
+
+    assert obvious.find_assignment(text, classify) == find_assignment(text, classify)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(_FILLED), said, st.sampled_from((b"", *_ORDINARY)), said)
 def test_assignments(

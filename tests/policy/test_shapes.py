@@ -1,6 +1,7 @@
 # Which values are secret by their shape, which only look alike, and what a megabyte of
 # near misses costs.
 import base64
+import operator
 import time
 from collections.abc import Callable
 
@@ -420,3 +421,27 @@ def test_short_words(before: bytes, word: bytes) -> None:
     looked_at = Redactor(Config.load({"secret_patterns": ["zq{9}"]}), keyring)
 
     assert at_once.text(before + word) == looked_at.text(before + word)
+
+
+_PARTS = st.one_of(
+    st.sampled_from(
+        (b"password", b"eyJ", b"AKIA", b"cGFzcz14", b"4111", b"1111", b"MII")
+    ),
+    st.sampled_from((b"hunter2", b"basic", b"0000", b"-us1", b"sk-", b"1//0", b"http")),
+    st.text("abXYZ019_-", max_size=12).map(str.encode),
+    st.from_regex(rb"[0-9]{1,11}", fullmatch=True),
+)
+_MARKS = st.sampled_from((b"/", b"[", b"]", b"][", b"-", b"_", b""))
+
+
+@given(
+    st.sampled_from((None, "password", "token")),
+    st.lists(st.builds(operator.add, _MARKS, _PARTS), max_size=6).map(b"".join),
+)
+def test_short_names(cls: str | None, name: bytes) -> None:
+    """So is a name of short parts."""
+    keyring = Keyring(bytes(32))
+    at_once = Redactor(Config.load({}), keyring)
+    looked_at = Redactor(Config.load({"secret_patterns": ["zq{9}"]}), keyring)
+
+    assert at_once.name(cls, name) == looked_at.name(cls, name)

@@ -29,6 +29,7 @@ _GIVEN = re.compile(
     _BORDER + _NAME + _CLOSING + rb"\s{0,8}+(?:=>|:=|==?|:|-?>|\xe2\x86\x92|%3[aAdD])"
 )
 _GIVES = re.compile(rb"[=:<>\x92]|%3[aAdD]")
+_MAY_GIVE = re.compile(rb"""[\s"'`=:<>\x92]|%3[aAdD]""")  # one of any form below
 
 # <password type="text">
 # and a table: Password</th><td>
@@ -112,6 +113,8 @@ def find_assignment(text: bytes, classify: Classify) -> Found | None:
         look = _Look(text, classify)
         if look.is_cheap:
             return look.find()
+    if _MAY_GIVE.search(text) is None:
+        return None
     found = [found for find in _FINDERS if (found := find(text, classify))]
 
     return min(found, default=None)

@@ -32,6 +32,11 @@ from audit_mw.policy.words import (
     USER_WORDS,
 )
 
+try:
+    from audit_mw.policy import _names
+except ImportError:  # there was no compiler when it was installed
+    _names = None  # type: ignore[assignment] # what a module that is not there is
+
 __all__ = [
     "CARD",
     "OPAQUE",
@@ -114,11 +119,15 @@ def _any_of(stems: Iterable[str]) -> re.Pattern[str]:
 
 
 # What has a stem of several classes is of the first.
-_STEMS = (
-    (_any_of(folded(PASSWORD_STEMS)), PASSWORD),
-    (_any_of(folded(TOKEN_STEMS)), TOKEN),
-    (_any_of(folded(CARD_STEMS)), CARD),
+_BY_CLASS = (
+    (PASSWORD, folded(PASSWORD_STEMS)),
+    (TOKEN, folded(TOKEN_STEMS)),
+    (CARD, folded(CARD_STEMS)),
 )
+_STEMS = tuple((_any_of(stems), cls) for cls, stems in _BY_CLASS)
+_ANNOUNCING = (PASSWORD_WORDS, TOKEN_WORDS)
+# Endings of all words of a name, joined.
+_PASSWORD_JOINED, _CARD_JOINED = ("2fa",), ("cardno", "ccno")
 _SEPARATORS = bytes(
     byte for byte in range(0x80) if not chr(byte).isalnum()
 )  # all that stands between the words of a long name
@@ -137,6 +146,7 @@ class Classifier:
         self.own = tuple(stem for stem in folded(more) if stem)
         self._own = ((_any_of(self.own), SECRET),) if self.own else ()
         self._exempt = {*folded(exempt), *ORDINARY_NAMES}
+        self._compiled = _compile(self.own, self._exempt)
         self._remembered: dict[bytes, str | None] = {}
 
     def __call__(self, name: bytes) -> str | None:
@@ -193,6 +203,11 @@ class Classifier:
             self._remembered[name] = cls
 
     def _look(self, name: bytes) -> str | None:
+        cls = self._compiled.look(name) if self._compiled else ...
+
+        return self._look_closely(name) if cls is ... else cls
+
+    def _look_closely(self, name: bytes) -> str | None:
         words = _words(_decode(name))
         joined = "".join(words)
         if joined in self._exempt:
@@ -206,6 +221,23 @@ class Classifier:
         joined = "".join(words)
 
         return _by_stem(_STEMS, joined + between) or _by_word(words, joined)
+
+
+def _compile(own: tuple[str, ...], exempt: Iterable[str]) -> "_names.Names | None":
+    if _names is None:
+        return None
+    try:
+        return _names.Names(
+            stems=[*([(SECRET, own)] if own else []), *_BY_CLASS],
+            own=bool(own),
+            exempt=exempt,
+            words=[ORDINARY, STATES, QUESTIONS, *_ANNOUNCING, DESCRIBING],
+            endings=[PASSWORD_ENDINGS, TOKEN_ENDINGS],
+            joined=[_PASSWORD_JOINED, _CARD_JOINED],
+            classes=[PASSWORD, TOKEN, CARD],
+        )
+    except ValueError:  # a stem of the user's own that is one letter
+        return None
 
 
 class Asked(dict[bytes, str | None]):
@@ -247,9 +279,9 @@ def _by_word(words: list[str], joined: str) -> str | None:
     # "mypass", "userpin"; the price is a word such as "turnpin".
     if not PASSWORD_WORDS.isdisjoint(words) or _ends(words, PASSWORD_ENDINGS):
         return PASSWORD
-    if joined.endswith("2fa"):
+    if joined.endswith(_PASSWORD_JOINED):
         return PASSWORD
-    if joined.endswith(("cardno", "ccno")):
+    if joined.endswith(_CARD_JOINED):
         return CARD
     if not TOKEN_WORDS.isdisjoint(words) or _ends(words, TOKEN_ENDINGS):
         return None if words[-1] in DESCRIBING else TOKEN

@@ -244,6 +244,8 @@ class Redactor:
         clean = self._clean if paths else self._clean_names
         if text in clean.texts or self._is_bland(text):
             return []
+        if not (paths or self._shapes) and _BLAND_NAME.fullmatch(text):
+            return []
         if not self._shapes and is_bare_word(text) and says_nothing(text):
             return []  # nor has it what gives a value, or a path
         mark = self.classify.mark()
@@ -265,7 +267,7 @@ class Redactor:
     def _hides(self, text: bytes, spans: list[Span]) -> bool:
         # What is withheld anyway must neither hide what is beside it, nor be found
         # once more; but a run of base64 or hex that it is a part of is looked at whole.
-        blank = _blanked(text, spans)
+        blank = _blanked(text, spans) if spans else text
         said_of_runs = (
             said
             for (start, end), said in (decoded_runs(text) if spans else ())
@@ -358,6 +360,9 @@ def _other_spellings(name: bytes) -> Iterator[bytes]:
 _INDEX = re.compile(rb"\[[0-9]{1,6}\]")
 _LEAST = 5  # "pw=1" is no password that anyone has
 _BLAND = re.compile(rb"[A-Za-z0-9_,-]{5,12}")  # too short for a shape, and no giver
+# Likewise of a name, as `user[name]`. Nor is a part long enough for a coding.
+_PART = rb"[A-Za-z0-9_/-]{0,11}"
+_BLAND_NAME = re.compile(rb"%b(?:[\[\]]++%b)*+" % (_PART, _PART))
 _SECRET_FILE = re.compile(
     rb"(?:\.(?:key|pem|p12|pfx|ppk|jks|keystore|kdbx?|env|ovpn|htpasswd|pgpass|netrc)"
     rb"|(?:^|[/\\])(?:\.env[\w.-]*+|shadow))\Z",

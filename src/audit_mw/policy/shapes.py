@@ -284,6 +284,13 @@ for _at, _shape in enumerate(_OF_PREFIXES):
         _BY_TAIL.setdefault(_tail, []).append(_at)
 
 
+# In a text without a long run stand no shapes but these. In a long one it costs less to
+# look for one needle after the other.
+_HAS_LOOSE = re.compile(
+    _any_of(shape.needle.decode() for shape in _SHAPES if not shape.is_in_run)
+)
+_SHORT = 256
+
 # In such a word stand no shapes but those with a prefix, cards, and these.
 _WORD = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _HAS_ANY = re.compile(_any_of(IN_WORDS))
@@ -320,6 +327,8 @@ def find_shapes(text: bytes, own: tuple[Shape, ...]) -> Iterator[Span]:
 
 def _possible(text: bytes) -> Iterator[Shape]:
     runs = b"\n".join([text[start:end] for start, end in _RUNS.runs(text)])
+    if not runs and len(text) < _SHORT and _HAS_LOOSE.search(text) is None:
+        return
     for shape in _SHAPES:
         if shape.needle in (runs if shape.is_in_run else text):
             yield shape
