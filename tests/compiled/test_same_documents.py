@@ -319,4 +319,6 @@ def test_attackers_pay(attack: str, way: str, tmp_path: Any) -> None:
     # What only policy tells of a value is known when it has looked at all of them; and
     # the road in Python looks at values as it reads.
     is_late = attack == "shown" or (attack == "spilled" and way == "off")
-    assert told[0] <= (1.4 if is_late else 1.1) * told[1]
+    # In Python a step of the reader is some calls, whatever policy takes for a value.
+    most = 1.4 if is_late else 1.1 if way == "on" else 1.2
+    assert told[0] <= most * told[1]

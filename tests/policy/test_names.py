@@ -149,8 +149,8 @@ NAMES = st.text(min_size=1, max_size=8) | st.sampled_from(["a", "user", "form", 
 @few
 @given(NAMES, st.sampled_from(["password", "salasana", "api_key", "sessionid"]), NAMES)
 def test_a_stem_counts_anywhere(before: str, stem: str, after: str) -> None:
-    """Whatever stands around a secret name, it is one, unless it only tells a state."""
-    name = f"{before}.{stem}.{after} x".encode()
+    """Whatever stands around a secret name, but in a question or a state, it is one."""
+    name = f"x {before}.{stem}.{after} x".encode()
 
     assert CLASSIFY(name) is not None
 

@@ -24,6 +24,7 @@ __all__ = ["Below", "is_mere_key"]
 _BETWEEN_SEGMENTS = re.compile(rb"[/\[\]]|%(?:25){0,8}+(?:5[BbDd]|2[Ff])")
 _BETWEEN_PARTS = re.compile(rb"[.:{}]|%(?:25){0,8}+(?:2[Ee]|3[Aa]|7[BbDd])")
 _KEY = re.compile(rb"[A-Za-z_$~-]{1,32}[0-9]{0,2}|[0-9]{1,5}")  # a mere one
+_ONE_PART = re.compile(rb"/[A-Za-z0-9_$~-]*")  # nothing is below it
 _TOGETHER = 256  # bytes of parts that may be one name only together
 
 
@@ -49,6 +50,8 @@ class Below:
         # One key alone is withheld by none; of more, the last may be.
         is_pointer = name[:1] == b"/"
         is_one = is_pointer and name.count(b"/") == 1
+        if is_one and _ONE_PART.fullmatch(name):
+            return
         classify = self._classify if is_one else self._classify.of_text
         is_below = is_pointer and classify(name) is None
         look = _Look(self._classify, name, is_pointer=is_pointer)

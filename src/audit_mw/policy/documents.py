@@ -11,7 +11,7 @@ from itertools import pairwise
 from audit_mw.policy.names import PASSWORD, TOKEN, logs_in
 from audit_mw.wire.json import Items, Member, Prefix
 
-__all__ = ["Classify", "retag", "secret_variables"]
+__all__ = ["Classify", "class_of_pointer", "retag", "secret_variables"]
 
 Classify = Callable[[bytes], str | None]
 
@@ -66,6 +66,11 @@ def retag(
         if tag is None and kinds:
             tag = TOKEN if _is_below(member, kinds) else None
         yield member if tag is member.tag else member._replace(tag=tag)
+
+
+def class_of_pointer(pointer: bytes, classify: Classify) -> str | None:
+    """Return the class that the keys of a member give it together, two by two."""
+    return _Keys(classify, has_indices=True).class_of(pointer)
 
 
 def _logins(

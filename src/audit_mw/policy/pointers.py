@@ -5,7 +5,7 @@
 # of an array but the second to the tenth. (`["x", {"factor": 1}]` and its like have one
 # of our names in them, so each digit but 0 has a step of its own.)
 #
-# Rule 1: what a step says is asked of those who say it otherwise: `retag` and the
+# Rule 1: what a step says is asked of those who say it otherwise: `documents` and the
 #         redactor.
 # Rule 2: no name that has a secret in it, or stands below a secret one, is remembered.
 #         A sibling may say only later that it does: so what one document added is kept
@@ -16,11 +16,11 @@ from collections.abc import Callable
 
 from audit_mw.event import Param
 from audit_mw.policy.below import is_mere_key
-from audit_mw.policy.documents import retag
+from audit_mw.policy.documents import class_of_pointer
 from audit_mw.policy.names import may_be_weak
 from audit_mw.policy.plain import compile_plain
 from audit_mw.policy.redaction import Redactor
-from audit_mw.wire.json import Member, escape, key_word, names_sibling, unescape
+from audit_mw.wire.json import escape, key_word, names_sibling, unescape
 
 __all__ = [
     "MOST_PART",
@@ -40,6 +40,7 @@ _INDICES = re.compile(rb"/[0-9]{1,6}(?=/|\Z)")
 _MOST_DIGITS = 6  # of an index
 _DIGITS = 10
 _GLANCED = 11  # bytes of a pointer that is too short for a shape, or anything in base64
+_AS_IT_IS = re.compile(rb"[A-Za-z0-9_$~-]*")  # in a record, too
 _DIGIT_FIRST = re.compile(rb"/[0-9]")
 
 # What must be known of a string at a pointer: nothing; that it names nothing of a
@@ -245,11 +246,11 @@ class Pointers:
     def _look(self, step: Pointer) -> None:
         redactor, name = self._redactor, step.part[1:]
         # Also of one that is not plain, for what is below it may be.
-        coded = self._encode(Param("json", step.part, None))
-        step.coded = coded.removeprefix(b'["json","').removesuffix(b'",null]')
-        member = Member(None, step.first, b"0", is_string=False, tag=step.tag)
-        (member,) = retag([member], self._classify, has_indices=True)  # type: ignore[assignment]
-        step.cls = member.tag
+        step.coded = step.part
+        if not _AS_IT_IS.fullmatch(name):
+            coded = self._encode(Param("json", step.part, None))
+            step.coded = coded.removeprefix(b'["json","').removesuffix(b'",null]')
+        step.cls = step.tag or class_of_pointer(step.first, self._classify)
         if step.cls is not None:
             return
         # An index announces nothing.
