@@ -11,6 +11,7 @@ SLOW = tests/benchmarks tests/test_linear.py
 QUICK = -m "not long and not torture" --ignore=tests/compat
 # The tests wait for disks and for processes: three workers keep two cores at work.
 CORES := $(shell nproc 2>/dev/null || echo 2)
+EFFORT ?= 1
 WORKERS ?= $(shell expr $(CORES) \* 3 / 2)
 # What passed leaves no files: else gigabytes would be written to the disk.
 PYTEST = -n $(WORKERS) -q -o tmp_path_retention_policy=failed
@@ -31,15 +32,17 @@ demo: $(READY)          ## serve both examples for real, attack them, show the t
 test: $(READY)          ## all tests but the long ones
 	$(MODE) $(BIN)/pytest $(PYTEST) $(QUICK) $(TESTS)
 
+# EFFORT=8 has eight times as much tried.
 test-long: $(READY)     ## fuzzing and load at length
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST) -m long --ignore=tests/compat \
+	EFFORT=$(EFFORT) PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST) -m long --ignore=tests/compat \
 	  $(SLOW:%=--ignore=%)
 
 test-slow: $(READY)     ## the long forms of what measures, and of hostile requests
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST) -m long $(SLOW)
 
-# What takes too long for each change: an hour or so.
+# What takes too long for each change: two hours or so.
 nightly: test-peers test-load test-slow torture
+	$(MAKE) --no-print-directory test-long EFFORT=8
 
 # Every server, proxy and framework. Needs gcc, and Debian's nginx-light, haproxy,
 # apache2, libapache2-mod-wsgi-py3 and openssl: .ci/run installs them.

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.driving import calls
+from tests.effort import at_length
 from tests.reaching import texts_in
 from tests.serving import new_word
 from tests.strategies import few, fragments
@@ -219,7 +220,7 @@ def test_roads(options: dict[str, object], sent: list[bytes], most: int) -> None
 
 
 @pytest.mark.long
-@settings(max_examples=1_000, deadline=None)
+@at_length(150)
 @given(
     st.sampled_from(OPTIONS),
     st.lists(sent_documents(), min_size=1, max_size=6),

@@ -9,6 +9,7 @@ from _pytest.mark import ParameterSet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.driving import calls
+from tests.effort import at_length
 from tests.json_bodies import HOSTILE, documents
 from tests.strategies import few
 from tests.test_known_documents import (
@@ -64,7 +65,7 @@ def _check(options: dict[str, object], sent: list[bytes], most: int) -> None:
 _options = st.sampled_from(OPTIONS)
 test_same = settings(few, max_examples=60)(given(_options, _SENT, _MOST)(_check))
 test_same_at_length = pytest.mark.long(
-    settings(deadline=None, max_examples=2_500)(given(_options, _SENT, _MOST)(_check))
+    at_length(400)(given(_options, _SENT, _MOST)(_check))
 )
 
 
@@ -86,9 +87,7 @@ def _check_keys(options: dict[str, object], sent: list[bytes], most: int) -> Non
 
 _of_keys = given(_options, st.lists(_of_new_keys(), max_size=3), _MOST)
 test_new_keys = settings(few, max_examples=60)(_of_keys(_check_keys))
-test_new_keys_at_length = pytest.mark.long(
-    settings(deadline=None, max_examples=20_000)(_of_keys(_check_keys))
-)
+test_new_keys_at_length = pytest.mark.long(at_length(2_000)(_of_keys(_check_keys)))
 
 
 def test_key_below_an_item() -> None:

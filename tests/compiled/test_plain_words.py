@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.effort import at_length
 from tests.test_roads import JWT, make_rules
 
 from audit_mw.policy.layers import says_nothing
@@ -94,14 +95,10 @@ short_words = st.one_of(
     _within(st.tuples(_within(_short_texts), _short_texts).map(b"".join)),
 )
 test_short = settings(deadline=None, max_examples=500)(given(short_words)(_check))
-test_short_at_length = pytest.mark.long(
-    settings(deadline=None, max_examples=30_000)(given(short_words)(_check))
-)
+test_short_at_length = pytest.mark.long(at_length(4_000)(given(short_words)(_check)))
 
 test_plain = settings(deadline=None, max_examples=500)(given(words)(_check))
-test_plain_at_length = pytest.mark.long(
-    settings(deadline=None, max_examples=50_000)(given(words)(_check))
-)
+test_plain_at_length = pytest.mark.long(at_length(6_000)(given(words)(_check)))
 
 
 @pytest.mark.parametrize("text", [b"shoes", b"a" * 12, b"", b"price-desc-of-all-shoes"])

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.compiled.programs import Call, Program, Run, Step, programs
 from tests.compiled.roads import Pair
 from tests.compiled.test_tees import Holder
+from tests.effort import at_length
 
 pytest.importorskip("audit_mw._native", reason="it was not built")
 
@@ -76,6 +77,4 @@ def test_program(calls: tuple[Call, ...], steps: tuple[Step, ...]) -> None:
 
 _drawn = st.lists(programs, min_size=_AT_ONCE, max_size=_AT_ONCE)
 test_programs = settings(deadline=None, max_examples=6)(given(_drawn)(_check))
-test_programs_at_length = pytest.mark.long(
-    settings(deadline=None, max_examples=500)(given(_drawn)(_check))
-)
+test_programs_at_length = pytest.mark.long(at_length(80)(given(_drawn)(_check)))

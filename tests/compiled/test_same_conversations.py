@@ -22,10 +22,11 @@ from tests.differential.asgi_requests import AsgiRequest
 from tests.differential.comparing import Interface, batches
 from tests.differential.interfaces import asgi_asyncio, wsgi
 from tests.differential.wsgi_requests import WsgiRequest
+from tests.effort import EFFORT
 
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", "3333"))
 FRESH = int(os.environ.get("DIFFERENTIAL_SEED", secrets.randbits(32)))
-FEW, MANY = 200, 6_000
+FEW, MANY = 200, 1_000 * EFFORT
 _STEPS = 9
 _FORM = "application/x-www-form-urlencoded"
 _BODIES = (

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.compiled.roads import Road
 from tests.compiled.test_taken import App, post
 from tests.driving import calls
+from tests.effort import at_length
 from tests.json_bodies import HOSTILE, documents
 from tests.strategies import few
 from tests.test_known_documents import CONTAINERS, KEYS, OTHERS, STRINGS
@@ -94,9 +95,7 @@ def _check_all(options: dict[str, Any], sent: list[bytes]) -> None:
 
 test_same = few(given(_any_options, st.lists(documents, max_size=5))(_check_all))
 test_same_at_length = pytest.mark.long(
-    settings(deadline=None, max_examples=5_000)(
-        given(_any_options, st.lists(documents, max_size=5))(_check_all)
-    )
+    at_length(600)(given(_any_options, st.lists(documents, max_size=5))(_check_all))
 )
 
 
@@ -224,7 +223,7 @@ def _check_text(text: bytes, secret_names: list[str]) -> None:
 _names = st.sampled_from([[], [], ["zeta"], ["a"], ["is-x", "nice red"]])
 test_texts = settings(few, max_examples=150)(given(_texts, _names)(_check_text))
 test_texts_at_length = pytest.mark.long(
-    settings(deadline=None, max_examples=100_000)(given(_texts, _names)(_check_text))
+    at_length(12_000)(given(_texts, _names)(_check_text))
 )
 
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.compiled.heads import as_environ, as_scope, requests
 from tests.compiled.roads import Pair
+from tests.effort import EFFORT
 from tests.test_roads import OPTIONS
 
 _served = st.lists(requests, min_size=1, max_size=5)
@@ -23,7 +24,7 @@ _few = settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-_many = settings(_few, max_examples=2_000)
+_many = settings(_few, max_examples=250 * EFFORT)
 
 
 class _Served:

@@ -31,6 +31,7 @@ from tests.differential.faulty import (
 from tests.differential.interfaces import asgi_asyncio, asgi_trio, wsgi
 from tests.differential.wsgi_results import RESULTS
 from tests.edges.audited import Audited
+from tests.effort import EFFORT
 
 SEED = int(os.environ.get("DIFFERENTIAL_SEED", "3333"))
 FRESH = int(os.environ.get("DIFFERENTIAL_SEED", secrets.randbits(32)))
@@ -91,7 +92,7 @@ def test_ours(opened: Opened, name: str, audited: Audited) -> None:
 def test_ours_at_length(opened: Opened, name: str, part: int, audited: Audited) -> None:
     """The same over many more, drawn anew at each run."""
     print(f"{name}: DIFFERENTIAL_SEED={FRESH + part}")
-    _assert_transparent(opened, audited, FRESH + part, 20 * MANY // PARTS)
+    _assert_transparent(opened, audited, FRESH + part, 2 * EFFORT * MANY // PARTS)
 
 
 def test_ours_in_uvloop(audited: Audited) -> None:

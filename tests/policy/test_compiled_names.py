@@ -1,8 +1,9 @@
 """What the compiled look at a name finds is what the one in Python does."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from tests.effort import at_length
 from tests.policy.test_names import ORDINARY, PASSWORDS, TOKENS
 from tests.strategies import few
 
@@ -48,9 +49,7 @@ def _check(name: bytes) -> None:
 
 
 test_same = few(given(_any_names)(_check))
-test_same_at_length = pytest.mark.long(
-    settings(deadline=None, max_examples=50_000)(given(_any_names)(_check))
-)
+test_same_at_length = pytest.mark.long(at_length(6_000)(given(_any_names)(_check)))
 
 
 @pytest.mark.parametrize("word", _WORDS)

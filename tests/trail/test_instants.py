@@ -2,10 +2,11 @@
 # there twice, and no number is missing.
 
 import pytest
+from tests.effort import EFFORT
 from tests.trail.crew import outcome
 
 DURABILITY = ["process", "disk"]
-STEP = 97  # lines; `make test-long` takes each
+STEP = 97  # lines; `make nightly` takes each
 
 
 def kills(who: str, durability: str, first: int, step: int) -> int:
@@ -41,7 +42,7 @@ def test_some_menders(durability: str) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("part", range(8) if EFFORT > 1 else [3])
 @pytest.mark.parametrize("durability", DURABILITY)
 @pytest.mark.parametrize("who", ["writer", "adopter", "mender"])
 def test_each_line(who: str, durability: str, part: int) -> None:
