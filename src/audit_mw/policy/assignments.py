@@ -370,11 +370,17 @@ def first_values(text: bytes, classify: Classify) -> Iterator[bytes]:
     begin with is given: each to its end would be the square of the text.
     """
     room = len(text) + _ROOM
+    seen: set[bytes] = set()  # names that announce nothing, whatever stands before them
     for pattern in (_GIVEN, _TAG, _TABLE, _QUOTED, _STATED, _OPTION):
         for match in pattern.finditer(text):
-            if classify(match[1]) or _of_two_words(text, match, classify):
+            name = match[1]
+            if name in seen:
+                continue
+            if classify(name) or _of_two_words(text, match, classify):
                 look = _WHOLE_VALUE if room > 0 else _SHORT_VALUE
                 value = look.match(text, match.end())
                 if value is not None:
                     room -= value.end() - value.start()
                     yield value[1]
+            elif len(seen) < _NAMES and name.lower() not in _SECOND_WORDS:
+                seen.add(name)
