@@ -60,6 +60,8 @@ def test_below(name: bytes) -> None:
         pytest.param(b"/password/a.%b" % X, [b"a." + X], id="a segment, whole"),
         pytest.param(b"%b[api][key]" % X, [], id="above"),
         pytest.param(b"/value/%b" % X, [X], id="below what a sibling names"),
+        pytest.param(b"/%b" % X, [X], id="a key that a sibling names"),
+        pytest.param(b"/pin-%b" % X, [], id="a secret name with more to it"),
         pytest.param(b"%b" % X, [], id="alone"),
         pytest.param(b"", [], id="empty"),
         pytest.param(b"x" * 300 + b"[%b]" % X, [X], id="where it cannot be told"),

@@ -50,10 +50,10 @@ class Below:
         # One key alone is withheld by none; of more, the last may be.
         is_pointer = name[:1] == b"/"
         is_one = is_pointer and name.count(b"/") == 1
-        if is_one and _ONE_PART.fullmatch(name):
-            return
         classify = self._classify if is_one else self._classify.of_text
         is_below = is_pointer and classify(name) is None
+        if is_one and not is_below and _ONE_PART.fullmatch(name):
+            return
         look = _Look(self._classify, name, is_pointer=is_pointer)
         for start, end in _apart(_BETWEEN_SEGMENTS, name, 0, len(name)):
             if is_below:
