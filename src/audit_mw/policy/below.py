@@ -23,7 +23,9 @@ __all__ = ["Below", "is_mere_key"]
 # more; and the parts of user.name.
 _BETWEEN_SEGMENTS = re.compile(rb"[/\[\]]|%(?:25){0,8}+(?:5[BbDd]|2[Ff])")
 _BETWEEN_PARTS = re.compile(rb"[.:{}]|%(?:25){0,8}+(?:2[Ee]|3[Aa]|7[BbDd])")
-_KEY = re.compile(rb"[A-Za-z_$~-]{1,32}[0-9]{0,2}|[0-9]{1,5}")  # a mere one
+_MERE = rb"(?:[A-Za-z_$~-]{1,32}+[0-9]{0,2}+|[0-9]{1,5}+)"
+_KEY = re.compile(_MERE)  # a mere one
+_ONLY_MERE = re.compile(rb"(?:%b?[/\[\]])*+%b?" % (_MERE, _MERE))
 _ONE_PART = re.compile(rb"/[A-Za-z0-9_$~-]*")  # nothing is below it
 _TOGETHER = 256  # bytes of parts that may be one name only together
 
@@ -46,6 +48,8 @@ class Below:
 
     def find(self, name: bytes, cls: str | None) -> Iterator[Span]:
         """Yield the spans of what is below; `cls` is the class of all of the name."""
+        if _ONLY_MERE.fullmatch(name):
+            return
         # A JSON pointer without such a name: a sibling said so, and all is below it.
         # One key alone is withheld by none; of more, the last may be.
         is_pointer = name[:1] == b"/"
