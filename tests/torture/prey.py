@@ -20,18 +20,17 @@ _QUIET = (
     "--log-level critical --no-control-socket --graceful-timeout 1 --timeout 600"
     " --limit-request-line 8190"
 )
+# A crowd of websockets that stays answers no pings, which uvicorn sends after 20 s.
+_UVICORN = (
+    "uvicorn tests.torture.app:asgi --log-level warning --ws-ping-interval 3600"
+    " --timeout-graceful-shutdown 1 --fd {fd}"
+)
 _GUNICORN = f"gunicorn tests.torture.app:wsgi {_QUIET} --bind fd://{{fd}}"
 
 # name -> (command, whether a master starts the workers)
 PREY = {
-    "uvicorn": (
-        "uvicorn tests.torture.app:asgi --log-level warning --timeout-graceful-shutdown 1 --fd {fd}",
-        False,
-    ),
-    "uvicorn workers": (
-        "uvicorn tests.torture.app:asgi --log-level warning --timeout-graceful-shutdown 1 --fd {fd} --workers 2",
-        True,
-    ),
+    "uvicorn": (_UVICORN, False),
+    "uvicorn workers": (f"{_UVICORN} --workers 2", True),
     "gunicorn gthread": (f"{_GUNICORN} -k gthread --threads 8 --workers 2", True),
     "gunicorn sync": (f"{_GUNICORN} -k sync --workers 2 --preload", True),
     "gunicorn asgi": (
