@@ -78,6 +78,8 @@ def test_told_what_is_lost(tmp_path: Path) -> None:
     with loaded(tmp_path / "server", tmp_path / "trail") as (server, load):
         load.wait(20)
         segment = server.segment()
+        # A line is there some time after the response.
+        awaited(lambda: segment.stat().st_size, "a line")
         inode = segment.stat().st_ino
         with kept([segment], tmp_path / "kept"):
             segment.unlink()
