@@ -37,7 +37,15 @@ def scene_of(server: Server, directory: Path) -> Scene:
     elsewhere.mkdir()
     (elsewhere / "outside").touch()
 
-    return Scene(server, server.segment(), elsewhere)
+    return Scene(server, begun(server), elsewhere)
+
+
+def begun(server: Server) -> Path:
+    """Return the segment, with a line in it: which comes some time after a response."""
+    segment = server.segment()
+    awaited(lambda: segment.stat().st_size, "a line")
+
+    return segment
 
 
 @ways
@@ -77,9 +85,7 @@ def test_told_what_is_lost(tmp_path: Path) -> None:
     """The record of a gap says which file is gone, how long it was, and its last seq."""
     with loaded(tmp_path / "server", tmp_path / "trail") as (server, load):
         load.wait(20)
-        segment = server.segment()
-        # A line is there some time after the response.
-        awaited(lambda: segment.stat().st_size, "a line")
+        segment = begun(server)
         inode = segment.stat().st_ino
         with kept([segment], tmp_path / "kept"):
             segment.unlink()
