@@ -16,7 +16,8 @@ WORKERS ?= $(shell expr $(CORES) \* 3 / 2)
 # What passed leaves no files: else gigabytes would be written to the disk.
 PYTEST = -n $(WORKERS) -q -o tmp_path_retention_policy=failed
 # The mode shows what is not closed. It would also fill and check each block of memory,
-# for half of the time in all; that finds faults of C, and we have none. Without written
+# for half of the time in all; that finds faults of C:
+# `make test MODE=PYTHONDEVMODE=1 TESTS=tests/compiled` looks for ours. Without written
 # bytecode each process of a test would compile the package again.
 MODE = PYTHONDEVMODE=1 PYTHONMALLOC=pymalloc PYTHONDONTWRITEBYTECODE=
 # What one Python tells for all, because data, disks, kernel or servers decide it.

@@ -60,7 +60,7 @@ def test_as_in_python() -> None:
     made = []
     for turn in range(200):
         made.append(makers[turn % 2].make()[0])
-        time.sleep(2e-6)
+        time.sleep(2e-6)  # an id tells no less than a quarter of a microsecond
 
     assert sorted(made) == made
 
