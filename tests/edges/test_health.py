@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 from wsgiref.validate import validator
 
 import pytest
@@ -22,6 +23,7 @@ from tests.trail.samples import wait_until
 
 import audit_mw
 from audit_mw import ConfigError, health, health_app
+from audit_mw.trail import writer
 from audit_mw.trail.state import WriterState
 
 KEY = bytes(range(32))
@@ -38,6 +40,12 @@ def of(trail: Path) -> dict[str, Any]:
     (found,) = (each for each in health()["trails"] if each["trail"] == str(trail))
 
     return found
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trails of other tests, not collected yet, be none of this process."""
+    monkeypatch.setattr(writer, "_writers", WeakSet())
 
 
 @pytest.fixture
