@@ -6,8 +6,15 @@ from collections.abc import Iterator
 from weakref import WeakSet
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from audit_mw import auditor
+
+# A machine that is busy must fail no property test: none has a clock.
+settings.register_profile(
+    "no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("no clock")
 
 # Where processes are counted, killed or crowded, they have what a user has.
 _AT_DEFAULT = {"compat", "entries", "examples", "torture"}

@@ -12,4 +12,4 @@ EFFORT = int(os.environ.get("EFFORT", "1"))
 
 def at_length(examples: int) -> settings:
     """Return the settings of a property test that is long; `examples` are CI's."""
-    return settings(max_examples=examples * EFFORT, deadline=None)
+    return settings(max_examples=examples * EFFORT)

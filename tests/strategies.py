@@ -2,7 +2,7 @@
 # bytes as hostile clients send them, and the ways to cut a stream.
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from audit_mw.event import (
@@ -36,10 +36,8 @@ __all__ = [
     "words",
 ]
 
-# A decorator for property tests: few examples, and no clock.
-few = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+# A decorator for property tests: few examples.
+few = settings(max_examples=60)
 
 _HOSTILE = (
     b"",

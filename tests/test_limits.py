@@ -4,7 +4,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.canary.drive import Request, drive_asgi
 from tests.edges.audited import read_trail
@@ -237,7 +237,7 @@ def test_unread(tmp_path: Path) -> None:
     assert not any(isinstance(param.value, Unread) for param in event.params)
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(
     st.lists(st.binary(min_size=1, max_size=90), max_size=60),
     st.integers(1, 40),

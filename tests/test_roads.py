@@ -357,7 +357,7 @@ def check_same(served: list[Course], options: dict[str, Any]) -> None:
 _SERVED = st.lists(
     st.one_of(courses, posts(), json_posts(), json_posts()), min_size=1, max_size=6
 )
-test_same = settings(deadline=None, max_examples=100)(
+test_same = settings(max_examples=100)(
     given(_SERVED, st.sampled_from(OPTIONS))(check_same)
 )
 test_same_at_length = pytest.mark.long(

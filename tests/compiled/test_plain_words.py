@@ -94,10 +94,10 @@ short_words = st.one_of(
     _within(_short_texts),
     _within(st.tuples(_within(_short_texts), _short_texts).map(b"".join)),
 )
-test_short = settings(deadline=None, max_examples=500)(given(short_words)(_check))
+test_short = settings(max_examples=500)(given(short_words)(_check))
 test_short_at_length = pytest.mark.long(at_length(4_000)(given(short_words)(_check)))
 
-test_plain = settings(deadline=None, max_examples=500)(given(words)(_check))
+test_plain = settings(max_examples=500)(given(words)(_check))
 test_plain_at_length = pytest.mark.long(at_length(6_000)(given(words)(_check)))
 
 

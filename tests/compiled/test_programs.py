@@ -76,5 +76,5 @@ def test_program(calls: tuple[Call, ...], steps: tuple[Step, ...]) -> None:
 
 
 _drawn = st.lists(programs, min_size=_AT_ONCE, max_size=_AT_ONCE)
-test_programs = settings(deadline=None, max_examples=6)(given(_drawn)(_check))
+test_programs = settings(max_examples=6)(given(_drawn)(_check))
 test_programs_at_length = pytest.mark.long(at_length(80)(given(_drawn)(_check)))

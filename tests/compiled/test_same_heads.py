@@ -20,7 +20,6 @@ from tests.test_roads import OPTIONS
 
 _served = st.lists(requests, min_size=1, max_size=5)
 _few = settings(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.doctor.test_doctor import NOW
 
@@ -68,14 +68,12 @@ def packed(words: Words, version: int = 2) -> bytes:
 
 
 @given(entries)
-@settings(deadline=None)
 def test_round_trip(words: list[Entry]) -> None:
     """Each entry comes back, in order."""
     assert parse_acl(packed(words)) == tuple(words)
 
 
 @given(st.one_of(st.binary(max_size=300), st.binary().map(lambda it: packed([]) + it)))
-@settings(deadline=None)
 def test_any_bytes(text: bytes) -> None:
     """No bytes are an error; what is said is no more than was there, and no other."""
     found = parse_acl(text)

@@ -252,7 +252,7 @@ _ERRORS: list[Callable[[], BaseException]] = [
     make=st.sampled_from(_ERRORS),
     again=st.booleans(),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_asgi_server_raises_anywhere(
     trail: Audited,
     name: str,

@@ -266,7 +266,7 @@ def test_asgi_any_conversation(audited: Audited) -> None:
     reuse = around(audited(apps_asgi.answering()))
     count = 0
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(_scripts(), _bodies(), st.sampled_from(["GET", "HEAD", "POST"]))
     def compare(script: list[Any], body: list[Message], method: str) -> None:
         nonlocal count
@@ -453,7 +453,7 @@ def test_wsgi_any_reading(audited: Audited) -> None:
     reuse = around(audited(apps_wsgi.answering()))
     names = st.sampled_from(["read", "readline", "readlines", "read1"])
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.lists(st.tuples(names, st.integers(-1, 9))), st.binary(max_size=30))
     def compare(ways: list[tuple[str, int]], body: bytes) -> None:
         app = _reads_all_ways(ways)

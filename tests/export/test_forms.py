@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.export.ocsf_schema import faults, version
 from tests.export.reading import exported, is_same
@@ -25,9 +25,7 @@ from audit_mw.export.ocsf import OCSF_VERSION, ocsf_event
 from audit_mw.trail.encoding import decode_text
 from audit_mw.trail.merging import Found, TrailReader
 
-rarely = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+rarely = settings(max_examples=15)
 _lists = st.lists(events, min_size=1, max_size=6)
 _NAMES = {
     4002: "http_activity",
@@ -283,7 +281,6 @@ _line = _text.map(lambda it: it.replace("\n", "").replace("\r", ""))
         st.from_regex(r"[a-zA-Z0-9]{1,9}", fullmatch=True), _text, min_size=1
     ),
 )
-@settings(deadline=None)
 def test_cef_escaping(head: tuple[str, ...], pairs: dict[str, str]) -> None:
     """What is written is read again, whatever it is."""
     line = f"{encode_head(head)}|{encode_extension(pairs)}"
@@ -394,7 +391,6 @@ def forged_text(document: object) -> list[str]:
 
 
 @given(raw)
-@settings(deadline=None)
 def test_readable(text: bytes) -> None:
     """What is shown as it was sent is printable; all else decodes to it exactly."""
     shown = readable(text)
@@ -413,7 +409,6 @@ _ALIKE = ["zoë", "zo%C3%AB", "zo%25C3%25AB", "%{token:32}", "%25{token:32}", "z
         st.sampled_from(_ALIKE) | st.text(max_size=9), min_size=2, max_size=9
     )
 )
-@settings(deadline=None)
 def test_no_user_passes_for_another(users: list[str]) -> None:
     """Two users have two names, in each form."""
     exact = dict.fromkeys(it.encode(errors="replace") for it in users)
@@ -427,7 +422,6 @@ def test_no_user_passes_for_another(users: list[str]) -> None:
 
 
 @given(raw | st.sampled_from(_ALIKE).map(str.encode))
-@settings(deadline=None)
 def test_urls(path: bytes) -> None:
     """A path is shown as it was sent, and never has a mark that is not ours."""
     (found,) = exported(event(path=path, params=()))

@@ -1,6 +1,6 @@
 # What stands below a secret name is withheld, however that name is spelled.
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audit_mw.policy.below import Below
@@ -88,7 +88,6 @@ _names = st.lists(
 ).map(b"".join)
 
 
-@settings(deadline=None)
 @given(_names, st.sampled_from([TOKEN, None]))
 @example(b"/" + b"a.b/" * 100 + b"password/x-1", TOKEN)
 def test_any_name(name: bytes, cls: str | None) -> None:

@@ -20,7 +20,7 @@ from audit_mw.policy.suspects import Suspects, Words
 
 __all__ = ["NEEDLES", "SECRETS", "texts"]
 
-many = settings(max_examples=100, deadline=None)
+many = settings(max_examples=100)
 
 _NUMBERS = (b"4111", b"1111 ", b"4111111111111111", b"0.", b"\xc2\xa0", b"1", b"-us1")
 _AROUND = (
@@ -254,7 +254,7 @@ def test_short_assignments(text: bytes) -> None:
     assert obvious.find_assignment(text, classify) == find_assignment(text, classify)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(_FILLED), said, st.sampled_from((b"", *_ORDINARY)), said)
 def test_assignments(
     before: bytes, first: bytes, between: bytes, second: bytes

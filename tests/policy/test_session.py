@@ -6,7 +6,7 @@ from base64 import b64encode, urlsafe_b64encode
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from audit_mw.policy.session import is_session_id
@@ -22,7 +22,6 @@ LITESTAR = [
 ]
 
 
-@settings(deadline=None)
 @given(st.integers(16, 96))
 @example(24)
 def test_random_ids(size: int) -> None:
@@ -68,7 +67,6 @@ def test_state(value: bytes) -> None:
     assert not is_session_id(value)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=16), min_size=1))
 def test_flask(session: dict[str, str]) -> None:
     """Whatever Flask signs is no id."""

@@ -120,7 +120,7 @@ def test_json_of_nothing(trail: Path) -> None:
     assert (shown.output, shown.exit_code) == ("[]\n", 1)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(raw.filter(lambda it: b"\0" not in it), min_size=1, max_size=8))
 def test_json_is_exact(values: list[bytes]) -> None:
     """What JSON has of a text gives it again, and CSV has a row for each row."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.query.asking import answer, ask, damages
 from tests.trail.samples import event
@@ -150,7 +150,7 @@ def test_check(tmp_path: Path) -> None:
     assert [each.reason for each in found] == ["the check does not fit the line"]
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10)
 @given(st.data())
 def test_any_bytes(data: st.DataObject) -> None:
     """Whatever a segment became: a line is a record or damage, as our reader has it."""

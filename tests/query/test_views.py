@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.query.asking import answer, ask
 from tests.strategies import events, raw
@@ -32,9 +32,7 @@ from audit_mw.trail.record import COLUMNS, draft_event, finish_line
 from audit_mw.trail.span import Span
 
 DAY = "2026-11-21.log"
-rarely = settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+rarely = settings(max_examples=10)
 _FITS = 1 << 63  # numbers that a writer makes are counts
 
 

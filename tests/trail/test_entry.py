@@ -10,7 +10,7 @@ from audit_mw.trail.entry import Entry, decode_version, encode_version
 from audit_mw.trail.record import decode_line, draft_event, finish_line
 from audit_mw.trail.slots import Geometry
 
-few = settings(max_examples=50, deadline=None)
+few = settings(max_examples=50)
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 spills = st.builds(Spill, digests, st.binary(max_size=300))
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_mw.errors import DamagedRecord
@@ -62,14 +62,12 @@ def moment(coded: bytes) -> int | None:
 
 
 @given(SEGMENTS)
-@settings(deadline=None)
 def test_obvious(text: bytes) -> None:
     """Whatever a segment holds, it is measured as line by line."""
     assert obvious(text) == measure(io.BytesIO(text))
 
 
 @given(st.data())
-@settings(deadline=None)
 def test_in_parts(data: st.DataObject) -> None:
     """It is the same, wherever a part ends: at the end of a line, or within it."""
     text = data.draw(SEGMENTS)

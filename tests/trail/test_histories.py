@@ -301,7 +301,5 @@ def test_histories(durability: str, most: int) -> None:
     machine = type("Histories", (Histories,), {"durability": durability})
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=most, stateful_step_count=40, deadline=None, print_blob=True
-        ),
+        settings=settings(max_examples=most, stateful_step_count=40, print_blob=True),
     )

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.torture.marks import needs_strace
 from tests.trail.crew import crew, outcome
@@ -443,9 +443,7 @@ def test_no_file(tmp_path: Path, make: Callable[[Path], object]) -> None:
     assert os.path.lexists(path)
 
 
-quietly = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+quietly = settings(max_examples=60)
 
 
 @given(

@@ -15,7 +15,7 @@ from audit_mw.trail.notes import Note
 from audit_mw.trail.record import draft_event, finish_line, header_line
 from audit_mw.trail.scan import scan
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 BEFORE = header_line("request") + lines_of([7, 8, 9], 1)
 BATCH = lines_of(range(4), 4)
 OTHER = finish_line(draft_event(nth(5, instance="web1:9:aa")), 4, "taken")

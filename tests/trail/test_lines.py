@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_mw.event import Draft
@@ -58,14 +58,12 @@ def _filled(block: Block, numbers: list[int]) -> list[Entry]:
     return [*found, Entry(Draft("request", b"a", b"b"))]
 
 
-@settings(deadline=None)
 @given(entries)
 def test_lines(found: list[Entry]) -> None:
     """Lines are the same, byte for byte."""
     assert compiled.finish_lines(found) == lines.finish_each(found)
 
 
-@settings(deadline=None)
 @given(
     entries,
     entries,
@@ -103,7 +101,6 @@ def test_line_is_read() -> None:
     assert decode_line(compiled.finish_lines([Entry(draft, seq=7)])).seq == 7
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 5), unique=True),
     st.integers(0, 1 << 63),
@@ -120,7 +117,6 @@ def test_numbers(
     assert all(it.slot.seq == it.seq for it in found if it.slot is not None)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 5), unique=True),
     st.booleans(),

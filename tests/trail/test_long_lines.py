@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.trail.samples import event, spill_of
 from tests.upkeep.trails import add_values
@@ -32,7 +32,6 @@ def held(most: int) -> Iterator[None]:
 
 
 @given(st.integers(1, len(LINE) - 1), st.binary(max_size=3), st.integers(0, len(LINE)))
-@settings(deadline=None)
 def test_pieces(cut: int, put: bytes, at: int) -> None:
     """What is read in pieces fits where the whole line does, and to the same end."""
     text = (LINE[:at] + put + LINE[at:]).replace(b"\n", b"") + b"\n"

@@ -6,7 +6,7 @@ from audit_mw.event import STREAMS
 from audit_mw.trail.notes import NOTED, NOTES_BYTES, Note, read_note, write_note
 from audit_mw.trail.record import VALUES
 
-few = settings(max_examples=80, deadline=None)
+few = settings(max_examples=80)
 number = st.integers(0, (1 << 64) - 1)
 name = st.text("0123456789abcdefT-.log", max_size=64)
 notes = st.builds(Note, number, number, number, number, number, number, name)

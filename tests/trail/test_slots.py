@@ -20,7 +20,7 @@ from audit_mw.trail.slots import DONE, FREE, OPEN, SENDING, Block, Geometry
 
 GEOMETRY = Geometry(3, 512, 2, 2048)
 HEAD = 12  # length and check
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 versions = st.binary(max_size=512 - HEAD)
 states = st.sampled_from([OPEN, SENDING, DONE])
 puts = st.tuples(st.just("put"), states, versions)

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.trail.samples import event
 
@@ -23,7 +23,6 @@ pieces = st.sampled_from([LINE, OTHER, *NEARLY]) | st.binary(max_size=40)
 
 
 @given(st.lists(pieces, max_size=8))
-@settings(deadline=None)
 def test_alike(some: list[bytes]) -> None:
     """Both count the same of any bytes, and no more than is there."""
     text = b"".join(some)
@@ -45,7 +44,6 @@ def test_nearly(piece: bytes) -> None:
 
 
 @given(st.lists(st.sampled_from([LINE, OTHER]), max_size=30), st.integers(0, 40_000))
-@settings(deadline=None)
 def test_cut(lines: list[bytes], cut: int) -> None:
     """Of a text that is cut, all lines before the cut are counted."""
     text = b"".join(lines)[:cut]

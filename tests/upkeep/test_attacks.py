@@ -7,7 +7,7 @@ from os.path import commonprefix
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tests.cli.test_upkeep import run
 from tests.strategies import events, few
@@ -17,9 +17,7 @@ from audit_mw.event import Event
 from audit_mw.trail.record import decode_line
 from audit_mw.verify import Finding, Report, verify_trail
 
-often = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+often = settings(max_examples=60)
 
 
 @contextmanager

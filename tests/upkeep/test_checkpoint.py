@@ -159,7 +159,7 @@ def test_same(trail: Path, checkpoint: Path, change: Callable[[Path], object]) -
     compared(trail, checkpoint)  # and where nothing was written
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.permutations(CHANGES), st.lists(st.booleans(), min_size=9, max_size=9))
 def test_any_order(changes: list[Callable[[Path], object]], looks: list[bool]) -> None:
     """
