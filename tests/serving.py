@@ -40,11 +40,12 @@ _next_port = random.Random(os.getpid()).randrange(_EACH)
 
 
 def new_word() -> str:
-    """Return a word that nobody had before, and that no card's number is in."""
+    """Return a word that nobody had before, and that no card and no name is in."""
     return uuid4().hex.translate(_LETTERS)
 
 
-_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+# Of these letters no word is made that announces a secret, as `pin` does at an end.
+_LETTERS = str.maketrans("0123456789abcdef", "bdfghjklmnqrvxyz")
 
 
 def free_port(host: str = "127.0.0.1") -> int:

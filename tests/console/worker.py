@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.console.consoles import OPTIONS, Pipe, call
-from tests.serving import ROOT
+from tests.serving import ROOT, SECONDS
 
 from audit_mw import AuditMiddleware
+from audit_mw.trail import console
 
 __all__ = ["began_and_answered", "main", "start"]
 
@@ -73,6 +74,8 @@ def _numbers(most: int) -> Iterator[int]:
 
 def main(directory: str, name: str, most: str, *options: str) -> None:
     """Serve; see above."""
+    # Who reads is a test, which a busy machine may hold up: no reader that is stalled.
+    console._PATIENCE = 1000 * SECONDS
     # As programs do that are to end quietly with `head`.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     served = _Served(Path(directory) / f"{name}-{os.getpid()}.words")

@@ -97,6 +97,9 @@ def _serve_exhausted(audited: Audited, **options: Any) -> AsgiServer:
     breakable = BreakableTrail(audited.trail, "error")
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        # The record of the start has had its slot, and given it back: later it would
+        # be one that the finding gets.
+        assert audited.is_flushed()
         breakable.take_away()
         _exhaust(middleware)
         await _answer(scope, receive, send)

@@ -11,6 +11,7 @@ from typing import Any
 from tests.edges.asgi_server import AsgiServer, Receive, Scope, Send
 from tests.edges.audited import Audited
 from tests.edges.wsgi_server import Environ, StartResponse, WsgiServer
+from tests.exchanging import exchange
 
 __all__ = [
     "LONG",
@@ -41,15 +42,17 @@ class BreakableTrail:
         """Put a file in the place of the stream's directory."""
         self._directory.parent.mkdir(exist_ok=True)
         if self._directory.is_dir():
-            self._directory.rename(self._away)
+            self._away.touch()
+            exchange(self._directory, self._away)
         self._directory.touch()
 
     def give_back(self) -> None:
         """Put everything as it was, if it is not."""
-        if self._directory.is_file():
-            self._directory.unlink()
         if self._away.is_dir():
-            self._away.rename(self._directory)
+            exchange(self._directory, self._away)
+            self._away.unlink()
+        elif self._directory.is_file():
+            self._directory.unlink()
 
 
 def await_refusal(audited: Audited) -> None:

@@ -1,6 +1,8 @@
 # The servers that tests start: how each is told what to serve, where to listen and which
 # certificate to take; and the ones that run, each with its trail.
 #
+# A client that a busy machine holds up for seconds shall keep its connection.
+#
 # A command is a text as a user types it. What stands in braces is filled in, the first
 # word is a command of our environment.
 import time
@@ -51,7 +53,7 @@ def gunicorn(interface: str, arguments: str) -> Server:
 
     return Server(
         interface=interface,
-        command=f"{command} {quiet}",
+        command=f"{command} {quiet} --keep-alive {SECONDS}",
         tcp="--bind 127.0.0.1:{port}",
         unix="--bind unix:{unix}",
         tls="--bind 127.0.0.1:{port} --certfile {cert} --keyfile {key}",
@@ -61,14 +63,16 @@ def gunicorn(interface: str, arguments: str) -> Server:
 QUICK = {
     "uvicorn": Server(
         interface="asgi",
-        command="uvicorn tests.edges.served:asgi --http httptools --log-level warning",
+        command="uvicorn tests.edges.served:asgi --http httptools --log-level warning"
+        f" --timeout-keep-alive {SECONDS}",
         tcp="--port {port}",
         unix="--uds {unix}",
         tls="--port {port} --ssl-certfile {cert} --ssl-keyfile {key}",
     ),
     "hypercorn": Server(
         interface="asgi",
-        command="hypercorn tests.edges.served:asgi --graceful-timeout 1",
+        command="hypercorn tests.edges.served:asgi --graceful-timeout 1"
+        f" --keep-alive {SECONDS}",
         tcp="--bind 127.0.0.1:{port}",
         unix="--bind unix:{unix}",
         tls="--bind 127.0.0.1:{port} --certfile {cert} --keyfile {key}",

@@ -16,6 +16,7 @@ from wsgiref.validate import validator
 import pytest
 from tests.edges.asgi_server import AsgiServer, http_scope
 from tests.edges.audited import Audited
+from tests.edges.broken import BreakableTrail
 from tests.edges.wsgi_server import WsgiServer, environment
 from tests.serving import BIN, SECONDS, Running, free_port, serving
 from tests.torture.disk_mounts import ext4, frozen, needs, tmpfs
@@ -108,6 +109,8 @@ def test_no_slot_left(audited: Audited) -> None:
         return [b""]
 
     wrapped = audited(app, max_slots=16)
+    assert audited.is_ready()
+    assert audited.slots_in_use() == 0  # the record of the start gave its slot back
     outer = WsgiServer(environment()).run(wrapped)
     wait_until(lambda: of(audited.trail)["free_slots"])  # the writer thread frees them
 
@@ -347,14 +350,13 @@ def test_served(name: str, tmp_path: Path) -> None:
         assert (before[0].status, before[1]) == (200, b"")
         assert running.ask("GET", "/a")[1] == b"ok"
         well = awaited(running, 200)["trails"]
-        (tmp_path / "trail/request").rename(tmp_path / "away")
-        (tmp_path / "trail/request").touch()
+        breakable = BreakableTrail(tmp_path / "trail")
+        breakable.take_away()
         running.ask("GET", "/b")
         (ill,) = awaited(running, 503)["trails"]
         brief = running.ask("GET", "/health")
         refused = running.ask("GET", "/c")
-        (tmp_path / "trail/request").unlink()
-        (tmp_path / "away").rename(tmp_path / "trail/request")
+        breakable.give_back()
         (mended,) = awaited(running, 200)["trails"]
 
     assert [trail["state"] for trail in well] == ["ok"]

@@ -12,9 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Self
-from uuid import uuid4
 
-from tests.serving import SECONDS
+from tests.serving import SECONDS, new_word
 from tests.torture.disk_serving import Server, awaited, serving
 
 __all__ = ["Answer", "Load", "loaded"]
@@ -54,7 +53,8 @@ class Load:
         self._pause = pause
         self._target = f"GET {path}?n=%s&v={value}"
         self._stop = threading.Event()
-        self._run = uuid4().hex[:8]  # several loads on one trail stay apart
+        # Several loads on one trail stay apart. (Of letters: as for hands.py.)
+        self._run = new_word()[:8]
         self._threads = [
             threading.Thread(target=self._ask_on, args=(number,))
             for number in range(clients)

@@ -18,7 +18,7 @@ Found = TypeVar("Found")
 
 _GUNICORN = (
     "gunicorn tests.torture.disk_app:wsgi --bind 127.0.0.1:{port} --log-level warning "
-    "--graceful-timeout 5 --no-control-socket --keep-alive 30"
+    "--graceful-timeout 25 --no-control-socket --keep-alive 30"
 )
 COMMANDS = {
     "uvicorn": "uvicorn tests.torture.disk_app:asgi --http httptools --port {port} "

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.edges.asgi_server import http_scope
+from tests.serving import new_word
 from tests.torture import app
 from tests.torture.load import FORM
 
@@ -39,8 +40,8 @@ __all__ = ["answers"]
 
 _NOBODY = 65534
 _BODY = b"read=1&password=secret"
-# Numbers of processes come again. (A longer one would be taken for a payment card.)
-_BOOT = f"x{time.monotonic_ns() // 1000 % (1 << 32):x}"
+# Numbers of processes come again. (Of letters: digits beside a number may be a card's.)
+_BOOT = new_word()[:8]
 _done: dict[int, int] = {}
 # Drawn from in one step: two threads that add to a number may both see the later one.
 _numbers = itertools.count(1)

@@ -96,7 +96,7 @@ def loaded(
         end: ends it.
         environ: more of its environment.
     """
-    prey = Prey(name, directory, environ=environ)
+    prey = Prey(name, directory, environ=environ, patient=True)
     try:
         return asyncio.run(_loaded(prey, end))
     finally:

@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ _QUIET = (
 # A crowd of websockets that stays answers no pings, which uvicorn sends after 20 s.
 _UVICORN = (
     "uvicorn tests.torture.app:asgi --log-level warning --ws-ping-interval 3600"
-    " --timeout-graceful-shutdown 1 --fd {fd}"
+    " --timeout-keep-alive 3600 --timeout-graceful-shutdown 1 --fd {fd}"
 )
 _GUNICORN = f"gunicorn tests.torture.app:wsgi {_QUIET} --bind fd://{{fd}}"
 
@@ -50,6 +51,7 @@ class Prey:
         options: of the middleware, as JSON.
         environ: more of the environment.
         under: a command that starts it, such as strace with its options.
+        patient: let gunicorn wait for its workers however slow the machine is.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Prey:
         options: str = "{}",
         environ: Mapping[str, str] | None = None,
         under: Sequence[object] = (),
+        *,
+        patient: bool = False,
     ) -> None:
         self.name = name
         self.directory = directory
@@ -68,6 +72,8 @@ class Prey:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port: int = self.socket.getsockname()[1]
         text, self._has_master = PREY[name]
+        if patient:  # a worker that its arbiter kills leaves its journal
+            text = text.replace("--graceful-timeout 1", f"--graceful-timeout {SECONDS}")
         command, *words = text.format(fd=self.socket.fileno()).split()
         self._command = [*under, BIN / command, *words]
         self._log = (directory / f"{name.replace(' ', '-')}.log").open("ab")
@@ -116,6 +122,7 @@ class Prey:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End all of it, and return its exit code."""
+        served = self.serving()
         with suppress(ProcessLookupError):
             if how == signal.SIGKILL:
                 os.killpg(self.process.pid, how)
@@ -127,6 +134,7 @@ class Prey:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+            _await_death(served)
 
     def close(self) -> None:
         """End it in any case, and let go of its socket."""
@@ -153,6 +161,26 @@ class Prey:
 
 # They make Python slow, or a worker talk.
 _LOUD = ("PYTHONDEVMODE", "PYTHONWARNINGS", "COVERAGE_PROCESS_START")
+
+
+def _await_death(pids: Sequence[int]) -> None:
+    # A worker may die later than its master, and holds its journal until then.
+    until = time.monotonic() + SECONDS
+    while any(map(_lives, pids)) and time.monotonic() < until:
+        time.sleep(0.002)
+
+
+def _lives(pid: int) -> bool:
+    # Threads may outlive a leader that is a zombie already. A zombie itself holds no
+    # file; in a container nobody may reap it.
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                stat = (task / "stat").read_text()
+                if stat.rpartition(")")[2].split()[0] not in "ZX":
+                    return True
+
+    return False
 
 
 def _is_worker(pid: int) -> bool:

@@ -64,6 +64,12 @@ def _visit(
             met = told(child)
             others = [ask(prey.port, f"/quick?n=other-{n}") for n in range(5)]
             left = told(child, "leave")
+            # Who was refused later than a client waited for it knows so only now.
+            late = {
+                word: status for word, status in left.items() if status in _STATUSES
+            }
+            met |= late
+            left = {word: it for word, it in left.items() if word not in late}
             after = ask(prey.port, "/quick?n=after")
         prey.stop()
     finally:

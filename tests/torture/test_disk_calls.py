@@ -161,14 +161,29 @@ def test_short_writes(tmp_path: Path, length: int) -> None:
 # --- limits of the process
 
 
+def _lower_size(server: Server) -> None:
+    """Let the segment of a server end soon, but not before where it ends now."""
+    hard = resource.prlimit(server.worker, resource.RLIMIT_FSIZE)[1]
+    segment, limit = server.segment(), 0
+    while limit <= segment.stat().st_size:  # it grew between the look and the limit
+        limit = segment.stat().st_size + 300
+        resource.prlimit(server.worker, resource.RLIMIT_FSIZE, (limit, hard))
+
+
+def _lower_descriptors(server: Server) -> None:
+    """Let a server open no file beside those that are open."""
+    hard = resource.prlimit(server.worker, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(server.worker, resource.RLIMIT_NOFILE, (3, hard))
+
+
 def limited(
-    tmp_path: Path, which: int, limit: Callable[[Server], int], *, rotated: bool
+    tmp_path: Path, which: int, lower: Callable[[Server], None], *, rotated: bool
 ) -> None:
     """Lower a limit of a running server until it refuses; raise it; judge."""
     with loaded(tmp_path, tmp_path / "trail") as (server, load):
         load.wait(20)
         before = resource.prlimit(server.worker, which)
-        resource.prlimit(server.worker, which, (limit(server), before[1]))
+        lower(server)
         try:
             if rotated:
                 rotate(server)
@@ -182,22 +197,12 @@ def limited(
 
 def test_limited_size(tmp_path: Path) -> None:
     """The write that meets RLIMIT_FSIZE is really short, and is cut back."""
-    limited(
-        tmp_path,
-        resource.RLIMIT_FSIZE,
-        lambda server: server.segment().stat().st_size + 300,
-        rotated=False,
-    )
+    limited(tmp_path, resource.RLIMIT_FSIZE, _lower_size, rotated=False)
 
 
 def test_limited_descriptors(tmp_path: Path) -> None:
     """With no descriptor left a rotated segment is not lost, but waited for."""
-    limited(
-        tmp_path,
-        resource.RLIMIT_NOFILE,
-        lambda _: 3,  # what is open stays open
-        rotated=True,
-    )
+    limited(tmp_path, resource.RLIMIT_NOFILE, _lower_descriptors, rotated=True)
 
 
 @pytest.mark.torture
@@ -210,8 +215,7 @@ def test_tail_that_cannot_be_cut(tmp_path: Path) -> None:
         before = resource.prlimit(server.worker, resource.RLIMIT_FSIZE)
         fault = "ftruncate:error=EIO"
         with tracing(server.worker, files_of(trail), log, fault) as trace:
-            limit = server.segment().stat().st_size + 300
-            resource.prlimit(server.worker, resource.RLIMIT_FSIZE, (limit, before[1]))
+            _lower_size(server)
             awaited(trace.hits, "a cut that fails")
             load.wait(10, 503)
             resource.prlimit(server.worker, resource.RLIMIT_FSIZE, before)
@@ -230,8 +234,7 @@ def test_tail_that_is_never_cut(tmp_path: Path) -> None:
         before = resource.prlimit(server.worker, resource.RLIMIT_FSIZE)
         subprocess.run(["chattr", "+a", segment], check=True)
         try:
-            limit = segment.stat().st_size + 300
-            resource.prlimit(server.worker, resource.RLIMIT_FSIZE, (limit, before[1]))
+            _lower_size(server)
             load.wait(10, 503)
             resource.prlimit(server.worker, resource.RLIMIT_FSIZE, before)
             load.wait(10)

@@ -15,7 +15,7 @@ from tests.trail.crew import outcome
 from tests.trail.samples import event, items, spill_of, threads
 
 from audit_mw.event import Event
-from audit_mw.trail.archive import open_segment
+from audit_mw.trail.archive import is_archive, open_segment
 from audit_mw.trail.closing import close_segment
 from audit_mw.trail.names import index_path
 from audit_mw.trail.reader import (
@@ -541,7 +541,11 @@ def test_never_raises(data: st.DataObject) -> None:
     with TemporaryDirectory() as name:
         path = write(Path(name), "request", text)
         found = list(read_segment(path))
+        packed = is_archive(path)
 
+    if packed:  # by its first bytes: what cannot be unpacked is told, but not by lines
+        assert any(isinstance(each, Damage) for each in found)
+        return
     lines = text.count(b"\n") + (not text.endswith(b"\n") and bool(text))
     headed = text.startswith((HEADER, VALUES_HEADER))
     foreign = bool(text) and not headed and not text.startswith(b"#")

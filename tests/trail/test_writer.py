@@ -206,7 +206,8 @@ def test_no_record_without_its_values(
     block(trail / "values")
     writer.commit(nth(1, instance=writer.instance, spills=(spill_of(b"exact"),)))
     commit_failing(writer, 2)
-    assert micros(requests.iterdir()) == [2]
+    # It may have come when the first had failed: then it waits for the next attempt.
+    wait_until(lambda: micros(requests.iterdir()) == [2])
     (trail / "values").unlink()
     settled(writer)
 
@@ -419,19 +420,21 @@ def test_processes_while_rotated(tmp_path: Path) -> None:
     """
     Rotation by rename in the middle of it loses no line, and writes none twice.
     """
-    requests = tmp_path / "request"
-    with crew(4, "commit", tmp_path, 4000) as workers:
+    requests, enough = tmp_path / "request", tmp_path / "enough"
+    with crew(4, "commit_until", tmp_path, 4000, enough) as workers:
         rotations = 0
         while any(worker.poll() is None for worker in workers):
             for path in requests.glob("*-*.log"):
                 path.rename(requests / f"{rotations}.log")
                 rotations += 1
+            if rotations > 10:
+                enough.touch()
             time.sleep(0.003)
-        instances = outcomes(workers)
+        counts = dict(outcomes(workers))
 
     paths = list(requests.iterdir())
-    assert rotations > 10
-    assert dict.fromkeys(instances, 4000) == whole_numbers(paths)
+    assert min(counts.values()) >= 4000
+    assert counts == whole_numbers(paths)
     header = header_line("request")
     begins = {path.read_bytes()[: len(header)] for path in paths}
     assert {header} == begins - {b""}  # one may be rotated before its first line

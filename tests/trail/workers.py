@@ -29,6 +29,7 @@ from tests.trail.instants import WATCHED, kill_adopters, kill_menders, kill_writ
 from tests.trail.samples import (
     begin,
     event,
+    locked,
     make_writer,
     nth,
     open_files,
@@ -143,6 +144,19 @@ def commit(trail: str, times: str) -> str:
     return counting.instance
 
 
+def commit_until(trail: str, times: str, enough: str) -> tuple[str, int]:
+    """Commit `times` events, and more until a file is there; return whose, how many."""
+    counting = make_writer(Path(trail), max_slots=1024)
+    number = 0
+    while number < int(times) or not Path(enough).exists():
+        counting.commit(nth(number, instance=counting.instance))
+        number += 1
+        if number > int(times):
+            time.sleep(0.001)
+
+    return counting.instance, number
+
+
 def commit_spills(trail: str, times: str) -> None:
     """Commit events that spill."""
     spilling = make_writer(Path(trail))
@@ -181,19 +195,34 @@ def commit_in_turn(trail: str, times: str) -> list[str]:
     failing = make_writer(Path(trail))
     errors = []
     for number in range(int(times)):
-        committed = nth(number, instance=failing.instance)
-        errors.append(_taken(failing, committed) or _attempt(failing.flush))
+        error = _opened(failing)
+        _commit_held(failing, nth(number, instance=failing.instance))
+        errors.append(error or _attempt(failing.flush))
     settled(failing)
 
     return errors
 
 
-def _taken(failing: Writer, committed: Event) -> str:
+def _opened(failing: Writer) -> str:
     error = ""
-    while said := _attempt(failing.commit, committed):
-        error = error or said
+    while failing.pump is None:
+        error = _attempt(failing.open) or error
+        _attempt(failing.flush)  # what it says of itself
 
     return error
+
+
+def _commit_held(writer: Writer, committed: Event) -> None:
+    """
+    Commit an event that is not tried before the flush asks for it.
+
+    Else who is slow to ask finds that it was tried twice, and is not told of the first.
+    """
+    pump = writer.pump
+    assert pump
+    if not pump._delay:
+        pump._not_before = time.monotonic() + 600
+    writer.commit(committed)
 
 
 def commit_beyond_limit(trail: str) -> dict[str, Any]:
@@ -203,9 +232,12 @@ def commit_beyond_limit(trail: str) -> dict[str, Any]:
     errors: list[str] = []
 
     def attempt(number: int) -> None:
-        limited.commit(nth(number, instance=limited.instance))
+        _opened(limited)
+        _commit_held(limited, nth(number, instance=limited.instance))
         errors.append(_attempt(limited.flush))
-        sizes.append(segment_of(limited, "request").stat().st_size)
+        path = segment_of(limited, "request")
+        with locked(path):  # not between a short write and its cut: it is tried again
+            sizes.append(path.stat().st_size)
 
     attempt(0)
     resource.setrlimit(resource.RLIMIT_FSIZE, (sizes[0] + 100, -1))
@@ -577,6 +609,7 @@ TASKS: dict[str, Callable[..., object]] = {
         append_until_killed,
         append_when_told,
         commit,
+        commit_until,
         commit_beyond_limit,
         commit_in_both,
         commit_in_turn,

@@ -19,6 +19,7 @@ from tests.strategies import few
 from tests.upkeep.trails import FIRST, add, build, numbered
 
 from audit_mw.cli import main
+from audit_mw.trail.archive import is_archive
 from audit_mw.trail.closing import close_segment
 from audit_mw.trail.reader import Damage, read_segment, segments
 from audit_mw.trail.record import Record
@@ -320,7 +321,8 @@ def test_any_damage(
     seqs = {int(line.split(b"\t")[4]) for line in left if not line.startswith(b"#")}
 
     assert changed == exact or not verify_trail(trail).is_well
-    assert set(read_seqs(trail)) >= seqs
+    # What begins as an archive does is read as one: then no line of it is.
+    assert is_archive(path) or set(read_seqs(trail)) >= seqs
     shutil.rmtree(trail)
 
 

@@ -479,7 +479,7 @@ def test_while_writers_write(tmp_path: Path) -> None:
     """
     Beside writers that append and rotate by rename, nothing is found that is not so.
     """
-    tool = [sys.executable, "-m", "tests.upkeep.writers", str(tmp_path), "1.5"]
+    tool = [sys.executable, "-m", "tests.upkeep.writers", str(tmp_path), "1.5", "4"]
     (tmp_path / "request").mkdir()
     writers = [subprocess.Popen(tool, cwd=ROOT) for _ in range(2)]
     reports: list[Report] = []

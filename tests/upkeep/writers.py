@@ -1,9 +1,11 @@
 # A process that writes to a trail for some seconds, by the writer itself.
 #
-# `python -m tests.upkeep.writers TRAIL SECONDS`: a request that runs all the time, and
-# others beside it, for so long and as many at least as it takes for files to be rotated.
+# `python -m tests.upkeep.writers TRAIL SECONDS [FILES]`: a request that runs all the
+# time, and others beside it, for so long at least, and until somebody who rotates has
+# left so many files.
 import sys
 import time
+from pathlib import Path
 
 from tests.trail.samples import event, spill_of
 
@@ -16,7 +18,7 @@ from audit_mw.trail.writer import Writer
 _AT_LEAST = 200
 
 
-def main(trail: str, seconds: str) -> None:
+def main(trail: str, seconds: str, files: str = "0") -> None:
     """Write until the time is over, and end well."""
     config = Config.load({"trail": trail})
     writer = Writer(config, SystemNotes("bank", EventIds()), "bank")
@@ -28,7 +30,12 @@ def main(trail: str, seconds: str) -> None:
     sys.stdout.write("open\n")
     sys.stdout.flush()
     end, count = time.monotonic() + float(seconds), 0
-    while time.monotonic() < end or count < _AT_LEAST:
+    requests = Path(trail) / "request"
+    while (
+        time.monotonic() < end
+        or count < _AT_LEAST
+        or len(list(requests.iterdir())) < int(files)
+    ):
         count += 1
         spill = spill_of(b"%0300d" % count)
         writer.commit(

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from tests.compat.frameworks.frameworks import FRAMEWORKS, Framework, Served, Servers
-from tests.serving import ROOT, new_word
+from tests.serving import ROOT, SECONDS, new_word
 from websockets.sync.client import connect
 
 from audit_mw.event import Event, Param, Redacted, Upload
@@ -276,7 +276,7 @@ def test_redirect(served: Served, case: str) -> None:
 def test_websocket(served: Served, case: str) -> None:
     """A websocket has one record: its messages both ways are counted."""
     url = f"ws://127.0.0.1:{served.running.port}/echo?case={case}"
-    with connect(url, compression=None, proxy=None) as client:
+    with connect(url, compression=None, proxy=None, open_timeout=SECONDS) as client:
         for text in ("hello", "again"):
             client.send(text)
             assert client.recv() == text

@@ -1,5 +1,6 @@
 # The servers beyond the quick ones of tests/edges/fleet.py, and all of them together.
 from tests.edges.fleet import QUICK, Server, gunicorn
+from tests.serving import SECONDS
 
 __all__ = ["ALL", "MORE"]
 
@@ -10,7 +11,8 @@ _GRANIAN_TLS = "--port {port} --ssl-certificate {cert} --ssl-keyfile {key}"
 def _uvicorn(arguments: str) -> Server:
     return Server(
         interface="asgi",
-        command=f"uvicorn tests.edges.served:asgi {arguments} --log-level warning",
+        command=f"uvicorn tests.edges.served:asgi {arguments} --log-level warning"
+        f" --timeout-keep-alive {SECONDS}",
         tcp=_UVICORN.tcp,
         unix=_UVICORN.unix,
         tls=_UVICORN.tls,
@@ -48,7 +50,8 @@ MORE = {
     "uWSGI": Server(
         interface="wsgi",
         command="uwsgi --master --need-app --die-on-term --enable-threads"
-        " --module tests.edges.served:wsgi --disable-logging",
+        " --module tests.edges.served:wsgi --disable-logging"
+        f" --socket-timeout {SECONDS}",
         tcp="--http11-socket 127.0.0.1:{port}",
         unix="--http11-socket {unix}",
         tls="--https-socket 127.0.0.1:{port},{cert},{key}",

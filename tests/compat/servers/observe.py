@@ -129,7 +129,7 @@ def _websocket(served: Served) -> str:
     case = new_word()
     url = f"ws://127.0.0.1:{served.running.port}/?case={case}"
     try:
-        with connect(url, compression=None) as client:
+        with connect(url, compression=None, open_timeout=SECONDS) as client:
             client.send("hello")
             assert client.recv(SECONDS) == "hello"
     except (InvalidHandshake, InvalidMessage):
@@ -145,7 +145,7 @@ def _lost(served: Served) -> str:
         return "no"
     case = new_word()
     url = f"ws://127.0.0.1:{served.running.port}/?case={case}"
-    with connect(url, compression=None) as client:
+    with connect(url, compression=None, open_timeout=SECONDS) as client:
         client.send("hello")
         assert client.recv(SECONDS) == "hello"
         client.socket.shutdown(socket.SHUT_RDWR)

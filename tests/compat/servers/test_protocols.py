@@ -74,7 +74,7 @@ def test_websocket(server: Served, case: str) -> None:  # noqa: F811 - a fixture
     url = f"ws://127.0.0.1:{server.running.port}/?case={case}"
     # No empty one: daphne does not send it, with or without us.
     messages = ["text", b"\x00\xff", "\u20ac"]
-    with connect(url, compression=None) as client:
+    with connect(url, compression=None, open_timeout=SECONDS) as client:
         for message in messages:
             client.send(message)
             assert client.recv(SECONDS) == message

@@ -20,7 +20,8 @@ from audit_mw.trail.record import Record
 
 # How each server that can is told to run two workers.
 WORKERS = {
-    "uvicorn": "--workers 2",
+    # Its master would kill one that a busy machine holds up for 5 s.
+    "uvicorn": f"--workers 2 --timeout-worker-healthcheck {SECONDS}",
     "hypercorn": "--workers 2",
     "granian asgi": "--workers 2",
     "granian wsgi": "--workers 2",
