@@ -1,12 +1,14 @@
 # An id of a session joins what one session did; a session in a cookie does not.
+import json
 import secrets
 import uuid
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from audit_mw.policy.session import is_session_id
@@ -37,6 +39,7 @@ def test_random_ids(size: int) -> None:
     [
         b"a2zPkTV-60Dcp-a--S6ePeM9IpUpB5XT",
         b"--P5ukcXO_SgCuIfsiknKOV3voVbGe--",
+        b"eyJbE85v_1zTl0BNLpKswPwbzq9z",  # that no JSON begins with
         b"s%3Aid.Vn4bT3qv8O1y6mXoqLrj2w",  # Express: an id and its signature
         b"node01x5v3k1abc.node0",
     ],
@@ -65,6 +68,21 @@ def test_odd_ids(value: bytes) -> None:
 def test_state(value: bytes) -> None:
     """A session that is kept in the cookie is no id."""
     assert not is_session_id(value)
+
+
+@given(
+    st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=16)),
+    st.sampled_from([b64encode, urlsafe_b64encode]),
+)
+@example({"a": 1}, b64encode)
+def test_json(session: dict[str, int | str], coded: Callable[[bytes], bytes]) -> None:
+    """A session that is JSON in base64, as Express signs it, is no id."""
+    value = coded(json.dumps(session).encode())
+    assume(value.startswith(b"eyJ"))  # not of an empty one
+
+    assert not is_session_id(value)
+    assert not is_session_id(value.rstrip(b"="))
+    assert not is_session_id(value.replace(b"=", b"%3D"))
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=16), min_size=1))

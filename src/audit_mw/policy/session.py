@@ -9,6 +9,7 @@
 #     !signature?payload          Bottle's signed cookies
 #     base64(signature payload)   Pyramid; 64 bytes, then JSON: [time, time, {...}]
 #     base64(payload ... expiry)  Litestar, encrypted; it says what stands behind
+#     base64(JSON)                cookie-session (Express); its signature is elsewhere
 # An id is random, and two hyphens in a row are nothing rare in base64url: only the
 # whole form tells.
 import re
@@ -23,7 +24,10 @@ _EXPIRY = b"|".join(
     for before in range(3)
 )
 _STATE = re.compile(
-    rb".*\..*\..*|.*:.*:.*|eyJ.*|\"?!.*\?.*"
+    rb".*\..*\..*|.*:.*:.*|\"?!.*\?.*"
+    # '{"', and ASCII to the 16th byte: some ids begin with these three letters as well.
+    rb"|eyJ[\w+/-]{0,18}(?:=|%3[Dd]){0,2}"
+    rb"|eyJ.(?:[A-Za-f][A-HQ-Xg-nw-z0-3][ABEFIJMNQRUVYZcdghklopstwx014589][\w+/-]){4}.*"
     # "[" and ten digits, from bit 512 on.
     rb"|[\w-]{85}[FVl1]s[xy](?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){3}[\w-]+"
     rb"|.*(?:" + _EXPIRY + rb").*"
