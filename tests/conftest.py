@@ -2,6 +2,7 @@
 import tests.forking  # noqa: F401 - first, as it says
 
 # isort: split
+import time
 from collections.abc import Iterator
 from weakref import WeakSet
 
@@ -16,6 +17,7 @@ settings.register_profile(
 )
 settings.load_profile("no clock")
 
+_DAY, _MINUTE = 86_400, 60
 # Where processes are counted, killed or crowded, they have what a user has.
 _AT_DEFAULT = {"compat", "entries", "examples", "torture"}
 
@@ -24,6 +26,14 @@ _AT_DEFAULT = {"compat", "entries", "examples", "torture"}
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let applications of other tests, not collected yet, be none of this process."""
     monkeypatch.setattr(auditor, "_auditors", WeakSet())
+
+
+@pytest.fixture(autouse=True)
+def _one_day() -> None:
+    """Let no test see a day end by chance: what it writes is in one segment."""
+    left = _DAY - time.time() % _DAY
+    if left < _MINUTE:
+        time.sleep(left + 0.1)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -19,7 +19,7 @@ import pytest
 from tests.compiled.roads import Pair
 from tests.compiled.talking import WORDS, talking_asgi, talking_wsgi
 from tests.differential.asgi_requests import AsgiRequest
-from tests.differential.comparing import Interface, batches
+from tests.differential.comparing import Batch, Interface, batches
 from tests.differential.interfaces import asgi_asyncio, wsgi
 from tests.differential.wsgi_requests import WsgiRequest
 from tests.effort import EFFORT
@@ -137,17 +137,25 @@ def _no_collector() -> Iterator[None]:
     gc.enable()
 
 
+def _in_turn_before(batch: Batch) -> Iterator[Batch]:
+    # What is new of a session is told once: of requests that meet, by whichever comes
+    # first. Where threads race, it shall be new no more.
+    if getattr(batch[0], "meets", False):
+        yield tuple(replace(each, meets=False) for each in batch)
+    yield batch
+
+
 def _check(opened: Opened, talking: Any, trail: Path, seed: int, count: int) -> None:
     ordinary, records = _Ordinary(seed), 0
     with opened() as interface:
         pair = Pair(talking(interface.app), trail)
         try:
             for drawn in batches(interface, seed, count):
-                batch = tuple(map(ordinary, drawn))
-                on = interface.serve(pair.on.middleware, batch)
+                for batch in _in_turn_before(tuple(map(ordinary, drawn))):
+                    on = interface.serve(pair.on.middleware, batch)
 
-                assert interface.serve(pair.off.middleware, batch) == on
-                records += pair.check()
+                    assert interface.serve(pair.off.middleware, batch) == on
+                    records += pair.check()
         finally:
             pair.close()
 

@@ -69,8 +69,8 @@ def test_life(
     """Start, reload, timeout and end of workers are on record, requests or not."""
     (tmp_path / "own.py").write_text(OWN)
     trail, port = tmp_path / "trail", free_port()
-    # Longer than a worker takes to start on a busy machine: it would be killed as well.
-    command = _command(port, app, *arguments, "--timeout", "4", config=config)
+    # Longer than a busy machine holds up a worker: it would be killed as well.
+    command = _command(port, app, *arguments, "--timeout", "10", config=config)
     env = _environ(tmp_path)
     with serving(command, port, tmp_path, env=env, cwd=tmp_path) as server:
         _await(server, trail, "sys_startup")
@@ -97,7 +97,7 @@ def test_life(
         "app": {"workers": 1},
     }
     assert timeout.details == {
-        "reason": b"worker %d did not answer for 4 s" % worker,
+        "reason": b"worker %d did not answer for 10 s" % worker,
         "automation": b"gunicorn",
         "app": {"worker": worker},
     }

@@ -1,6 +1,7 @@
 # How far a long scan is: shown on a terminal, and nowhere else.
 import os
 import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,12 @@ from tests.generated import ROOT
 from audit_mw.cli.progress import Progress, watching
 
 _LONG = (
-    "import time\n"
+    "import threading\n"
     "from audit_mw.cli.progress import watching\n"
+    "asked = threading.Event()\n"
     "with watching() as progress:\n"
-    "    progress.show('reading', lambda: 0.5)\n"
-    "    time.sleep(1.6)\n"
+    "    progress.show('reading', lambda: asked.set() or 0.5)\n"
+    "    assert asked.wait(60)\n"
 )
 
 
@@ -57,7 +59,10 @@ def test_terminal(tmp_path: Path) -> None:
             check=True,
             timeout=60,
         )
-        drawn = os.read(ours, 1 << 16).decode()
+        drawn = ""
+        while "%" not in drawn or not drawn.endswith("\r\x1b[K"):
+            assert select.select([ours], [], [], 60)[0], drawn
+            drawn += os.read(ours, 1 << 16).decode()
     finally:
         os.close(ours)
         os.close(theirs)

@@ -16,7 +16,7 @@ import pytest
 
 __all__ = ["Disk", "ext4", "frozen", "mounted", "needs", "tmpfs"]
 
-_TRIES = 100  # a process that was just killed still holds its files for a while
+_TRIES = 1200  # a process that was just killed still holds its files for a while
 _QUIET = 0.02  # seconds without a write, after which what was begun is through
 # Nothing is written back but what somebody syncs.
 _OPTIONS = "loop,noatime,nodiratime"

@@ -6,13 +6,13 @@
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.serving import SECONDS
+from tests.settling import unfinished
 from tests.torture.disk_client import Load, loaded
 from tests.torture.disk_judge import assert_whole, details, find, flaws
 from tests.torture.disk_mounts import needs
@@ -194,7 +194,7 @@ def test_idle_journal_truncated(tmp_path: Path) -> None:
     with serving(tmp_path / "server", tmp_path / "trail") as server:
         server.running.ask("GET", "/?n=0-1")
         awaited(lambda: find(server.trail).words(), "a record")
-        time.sleep(0.5)  # until its slot is free, which nobody outside can see
+        awaited(lambda: not unfinished(server.trail / ".journal"), "its slot is free")
         os.truncate(journals(server)[0], 0)
         awaited(lambda: find(server.trail).of_type("log_gap"), "a new journal")
         server.running.ask("GET", "/?n=0-2")
