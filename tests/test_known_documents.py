@@ -329,6 +329,38 @@ def test_secrets_are_not_remembered(
     assert secret not in held
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        b'{"name":"password","value":{"%b":1}}',
+        b'{"value":{"%b":1},"name":"password"}',
+        b'{"name":"password","value":{"%b":[1,2,3]}}',
+        b'{"name":"password","value":[{"%b":["a","b"]},{"%b":["a","b"]}]}',
+        b'["password",{"%b":1}]',
+        b'["password",[{"%b":{}}]]',
+        b'["password",{"%b":' + b'{"a":' * 300 + b"1" + b"}" * 301 + b"]",
+        b'{"params":[{"%b":1}],"method":"login"}',
+        b'{"kind":"Secret","data":{"%b":"1"}}',
+        b'{"variables":{"p":{"%b":1}},"query":"login(password: $p)"}',
+    ],
+    ids=lambda document: document[:60].decode(),
+)
+def test_secret_keys_that_name_secrets(document: bytes) -> None:
+    """
+    What a sibling says is a secret is one, also as a key that sounds like its name.
+    """
+    for ending in (b"pin", b"-password", b"_token"):
+        secret = b"A1-" + new_word().encode() + ending
+        roads = Roads({})
+        for _ in range(2):
+            roads.check(document.replace(b"%b", secret))
+            outcome = roads.take(document.replace(b"%b", secret), None)
+
+            assert secret not in outcome.column
+            assert secret not in repr(outcome.spills).encode()
+        assert secret not in texts_in(roads.redactor, roads._other, roads.documents)
+
+
 def test_secrets_of_many_keys_are_not_remembered() -> None:
     """Nor if more was new in the document than is remembered."""
     secret = b"A1-" + new_word().encode()

@@ -298,18 +298,19 @@ class BodyParams:
             "json", key, member.value, self._classify
         )
 
-    def _name(self, cls: str | None, pointer: bytes) -> Text:
+    def _name(self, cls: str | None, pointer: bytes, *, is_told: bool) -> Text:
         if cls is None and self._is_clean(pointer):
             return pointer
         above, _, key = pointer.rpartition(b"/")
         if not self._has_indices or not _is_index(key):
-            return self._gathering.name(cls, pointer)
-        siblings = cls, above, len(key)
+            return self._gathering.name(cls, pointer, is_told=is_told)
+        siblings = cls, above, len(key), is_told
         if self._siblings[0] != siblings:
-            self._siblings = siblings, self._begin_of(cls, above, len(key))
+            begin = self._begin_of(cls, above, len(key), is_told=is_told)
+            self._siblings = siblings, begin
         begin = self._siblings[1]
         if begin is None:
-            return self._gathering.name(cls, pointer)
+            return self._gathering.name(cls, pointer, is_told=is_told)
         *parts, last = begin
         if isinstance(last, Hole):
             if not parts:
@@ -319,12 +320,13 @@ class BodyParams:
         return (*parts, last + key) if parts else pointer
 
     def _begin_of(
-        self, cls: str | None, above: bytes, digits: int
+        self, cls: str | None, above: bytes, digits: int, *, is_told: bool
     ) -> tuple[bytes | Hole, ...] | None:
         """Return how all items of an array begin; a hole at the end has the index."""
         # As one of them, and as `_is_clean` does: indices are ours.
         first = b"0" * digits
-        parts = _parts(self._gathering.name(cls, b"%b/%b" % (above, first)))
+        name = b"%b/%b" % (above, first)
+        parts = _parts(self._gathering.name(cls, name, is_told=is_told))
         *before, last = parts
         if isinstance(last, bytes):
             is_apart = last.endswith(b"/" + first)
@@ -360,7 +362,7 @@ class BodyParams:
             value = self._gathering.value(None, member.value)
             if isinstance(value, bytes):
                 value = self._json(value)
-        name = self._name(cls, member.name)
+        name = self._name(cls, member.name, is_told=member.is_told)
         if (
             cls is not None
             or isinstance(value, Redacted | tuple)
@@ -389,9 +391,11 @@ class BodyParams:
             self._spilling.note_cut(prefix.len)
             return Hole(prefix.len, OPAQUE)
         text = prefix.text()
-        # Indices stand below a secret name as they do below another one.
+        # Indices stand below a secret name as they do below another one. Whether any
+        # other key does, a sibling may have said.
         cls = None if _ONLY_INDICES.fullmatch(text) else TOKEN
-        if isinstance(self._redactor.name(cls, text), tuple):
+        name = self._redactor.name(cls, text, is_told=cls is not None)
+        if isinstance(name, tuple):
             return Hole(prefix.len, OPAQUE)
 
         return Hole(prefix.len, sha256=self._spilling.spill(text))

@@ -176,9 +176,9 @@ class Gathering:
 
         return self.keep(value, shown)
 
-    def name(self, cls: str | None, name: bytes) -> Text:
-        """Return a name as it may be kept; `cls` is the class of its value."""
-        return self.keep(name, self._redactor.name(cls, name))
+    def name(self, cls: str | None, name: bytes, *, is_told: bool = False) -> Text:
+        """Return a name as it may be kept, as `Redactor.name` does."""
+        return self.keep(name, self._redactor.name(cls, name, is_told=is_told))
 
     def text(self, text: bytes) -> Text:
         """Return any other text as it may be kept."""

@@ -46,16 +46,26 @@ class Below:
     def __init__(self, classify: Classifier) -> None:
         self._classify = classify
 
-    def find(self, name: bytes, cls: str | None) -> Iterator[Span]:
-        """Yield the spans of what is below; `cls` is the class of all of the name."""
+    def find(
+        self, name: bytes, cls: str | None, *, is_told: bool = False
+    ) -> Iterator[Span]:
+        """
+        Yield the spans of what is below.
+
+        Args:
+            name: a name.
+            cls: the class of all of it.
+            is_told: it is a JSON pointer, of which a sibling said the class: all is
+                below that, also what is the name of a secret itself.
+        """
         if _ONLY_MERE.fullmatch(name):
             return
-        # A JSON pointer without such a name: a sibling said so, and all is below it.
+        # A JSON pointer without such a name: others said so, and all is below it.
         # One key alone is withheld by none; of more, the last may be.
         is_pointer = name[:1] == b"/"
         is_one = is_pointer and name.count(b"/") == 1
         classify = self._classify if is_one else self._classify.of_text
-        is_below = is_pointer and classify(name) is None
+        is_below = is_told or (is_pointer and classify(name) is None)
         if is_one and not is_below and _ONE_PART.fullmatch(name):
             return
         look = _Look(self._classify, name, is_pointer=is_pointer)

@@ -57,15 +57,20 @@ def retag(
             tag = member.tag or keys.class_of(member.above)
             yield member if tag is member.tag else member._replace(tag=tag)
             continue
-        of_pair = pairs.class_of(member)
-        tag = member.tag or of_pair or keys.class_of(member.name)
-        if tag is None and variables and _VARIABLES in member.name:
-            tag = variables.get(member.name.partition(_VARIABLES)[2].partition(b"/")[0])
-        if tag is None and logins and (item := _ITEM.match(member.name)):
-            tag = PASSWORD if (member.prefix, item[1]) in logins else None
-        if tag is None and kinds:
-            tag = TOKEN if _is_below(member, kinds) else None
-        yield member if tag is member.tag else member._replace(tag=tag)
+        told = pairs.class_of(member)
+        tag = member.tag or told or keys.class_of(member.name)
+        if told is None and variables and _VARIABLES in member.name:
+            told = variables.get(
+                member.name.partition(_VARIABLES)[2].partition(b"/")[0]
+            )
+        if told is None and logins and (item := _ITEM.match(member.name)):
+            told = PASSWORD if (member.prefix, item[1]) in logins else None
+        if told is None and kinds:
+            told = TOKEN if _is_below(member, kinds) else None
+        if told is not None:
+            yield member._replace(tag=tag or told, is_told=True)
+        else:
+            yield member if tag is member.tag else member._replace(tag=tag)
 
 
 def class_of_pointer(pointer: bytes, classify: Classify) -> str | None:

@@ -112,9 +112,16 @@ class Redactor:
 
         return next((cls for word in words if (cls := self.classify(word))), None)
 
-    def name(self, cls: str | None, name: bytes) -> Text:
-        """Return a name as it may be kept; `cls` is the class of its value."""
-        below = self._find_below(cls, name)
+    def name(self, cls: str | None, name: bytes, *, is_told: bool = False) -> Text:
+        """
+        Return a name as it may be kept.
+
+        Args:
+            cls: the class of its value.
+            name: is a JSON pointer, if it is told.
+            is_told: others than the name say the class: its keys may be secrets, too.
+        """
+        below = self._find_below(cls, name, is_told=is_told)
         # What is withheld of it by its place is none the less a secret to forget.
         found = self._find(name, paths=False, is_kept=not below)
         shown = self._cut(name, found + below)
@@ -123,7 +130,9 @@ class Redactor:
 
         return shown
 
-    def _find_below(self, cls: str | None, name: bytes) -> list[Span]:
+    def _find_below(self, cls: str | None, name: bytes, *, is_told: bool) -> list[Span]:
+        if is_told:
+            return list(self._below.find(name, cls, is_told=True))
         if cls is None:
             # tokens[x][expires] has the class of no secret, but x is one.
             if b"[" not in name or name[:1] == b"/" or name in self._clean_names.texts:

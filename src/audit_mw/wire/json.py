@@ -111,7 +111,7 @@ class Member(NamedTuple, Generic[Tag]):
 
     `value` is a string's bytes, or else (`is_string` false) the exact text of a
     number, a literal or an empty container. `tag` is what `classify` said of its
-    key or of a key above it.
+    key, of a key above it or, where `is_told`, of the value of a sibling of these.
     """
 
     prefix: Prefix | None
@@ -119,6 +119,7 @@ class Member(NamedTuple, Generic[Tag]):
     value: bytes
     is_string: bool
     tag: Tag | None
+    is_told: bool = False
 
 
 class Items(NamedTuple, Generic[Tag]):
@@ -135,14 +136,16 @@ class Items(NamedTuple, Generic[Tag]):
     first: int
     texts: bytes
     tag: Tag | None
+    is_told: bool = False
 
     def members(self, start: int = 0) -> Iterator[Member[Tag]]:
         """Yield each item, from `start` on, as a member."""
-        prefix, above, first, texts, tag = self
+        prefix, above, first, texts, tag, is_told = self
         for index, text in enumerate(texts.split(b",")[start:], first + start):
             is_string = text[:1] == b'"'
             value = text[1:-1] if is_string else text
-            yield Member(prefix, b"%b/%d" % (above, index), value, is_string, tag)
+            name = b"%b/%d" % (above, index)
+            yield Member(prefix, name, value, is_string, tag, is_told)
 
 
 class Flat(NamedTuple, Generic[Tag]):
@@ -386,7 +389,8 @@ class _Flattener(Generic[Tag]):
         self._named.sort(key=lambda named: (named[0][0], -named[0][1]))
         for (start, end), tag in self._named:
             for place in range(max(start, done), end):
-                self.members[place] = self.members[place]._replace(tag=tag)
+                named = self.members[place]
+                self.members[place] = named._replace(tag=tag, is_told=True)
             done = max(done, end)
 
 
