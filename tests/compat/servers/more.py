@@ -50,8 +50,7 @@ MORE = {
     "uWSGI": Server(
         interface="wsgi",
         command="uwsgi --master --need-app --die-on-term --enable-threads"
-        " --module tests.edges.served:wsgi --disable-logging"
-        f" --socket-timeout {SECONDS}",
+        " --module tests.edges.served:wsgi --disable-logging",
         tcp="--http11-socket 127.0.0.1:{port}",
         unix="--http11-socket {unix}",
         tls="--https-socket 127.0.0.1:{port},{cert},{key}",
