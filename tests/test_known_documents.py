@@ -342,6 +342,18 @@ def test_secrets_are_not_remembered(
         b'{"params":[{"%b":1}],"method":"login"}',
         b'{"kind":"Secret","data":{"%b":"1"}}',
         b'{"variables":{"p":{"%b":1}},"query":"login(password: $p)"}',
+        # Behind a prefix that names share.
+        b'["password",{"' + b"k" * 270 + b'":{"%b":1}}]',
+        b'["password",{"' + b"k" * 270 + b'":{"a":"%b"}}]',
+        b'{"kind":"Secret","data":{"' + b"k" * 270 + b'":{"a":"%b"}}}',
+        b'{"variables":{"p":{"' + b"k" * 270 + b'":{"a":"%b"}}},'
+        b'"query":"login(password: $p)"}',
+        b'{"params":[{"' + b"k" * 270 + b'":{"a":"%b"}}],"method":"login"}',
+        b'{"tokens":{"' + b"k" * 270 + b'":{"%b":1}}}',
+        # Not only the items of what a login takes, but all in them.
+        b'{"params":["alice",["%b"]],"method":"login"}',
+        b'{"params":[{"x":["%b"]}],"method":"login"}',
+        b'{"params":[{"1%b":1}],"method":"login"}',
     ],
     ids=lambda document: document[:60].decode(),
 )
@@ -359,6 +371,66 @@ def test_secret_keys_that_name_secrets(document: bytes) -> None:
             assert secret not in outcome.column
             assert secret not in repr(outcome.spills).encode()
         assert secret not in texts_in(roads.redactor, roads._other, roads.documents)
+
+
+@pytest.mark.parametrize("size", range(225, 275))
+def test_siblings_of_long_names(size: int) -> None:
+    """
+    What is told of all below a name is, wherever the prefix that names share may end.
+    """
+    secret = b"A1-" + new_word().encode()
+    for document in (
+        b'{"%k":{"kind":"Secret","stringData":{"a":{"b":"%b"}}}}',
+        b'{"%k":{"method":"login","params":["alice",["%b"]]}}',
+        b'{"%k":{"variables":{"p":{"a":"%b"}},"query":"login(password: $p)"}}',
+        b'{"%k":["password",{"a":{"b":"%b"}}]}',
+    ):
+        sent = document.replace(b"%k", b"k" * size).replace(b"%b", secret)
+        roads = Roads({})
+        roads.check(sent)
+        outcome = roads.take(sent, None)
+
+        assert secret not in outcome.column
+        assert secret not in repr(outcome.spills).encode()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [b"horse[battery]staple9", b"horse%2Fbattery", b"p4/s5w/0rd9", b"t4~s5v~0re9"],
+)
+def test_secret_keys_with_marks(key: bytes) -> None:
+    """
+    A key is one key, whatever marks are in it, and is remembered as it was sent.
+    """
+    roads = Roads({})
+    roads.check(b'["password",{"%b":1}]' % key)
+    outcome = roads.take(b'["password",{"%b":1}]' % key, None)
+    pointer = key.replace(b"~", b"~0").replace(b"/", b"~1")
+
+    assert b'"/1/%%{password:%d}"' % len(pointer) in outcome.column
+    assert key in outcome.secrets
+
+
+def test_secret_keys_of_prefixes_are_remembered() -> None:
+    """
+    A key that only a prefix has is not to be quoted, either.
+    """
+    outcome = Roads({}).take(
+        b'["password",{"A1-xw7bfd98q":{"' + b"k" * 270 + b'":{"b":1}}}]', None
+    )
+
+    assert any(b"A1-xw7bfd98q" in secret for secret in outcome.secrets)
+
+
+def test_prefixes_of_no_secret_are_kept() -> None:
+    """
+    A long name is spilled though a key in it is no mere one: nobody told of it.
+    """
+    outcome = Roads({}).take(
+        b'{"shop.example":{"token_count":{"' + b"k" * 270 + b'":{"x":1}}}}', None
+    )
+
+    assert any(b"shop.example" in spill.value for spill in outcome.spills)
 
 
 def test_secrets_of_many_keys_are_not_remembered() -> None:

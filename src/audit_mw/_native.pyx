@@ -1897,7 +1897,8 @@ cdef class LongScan:
         prefix = self.prefix
         if size > NAME:
             # As in `flatten`: what is below has names of its own, behind the prefix.
-            prefix = Prefix(prefix, self.name_of(frame))
+            is_secret = place.pointer.tag is not None
+            prefix = Prefix(prefix, self.name_of(frame), is_secret=is_secret)
             place = self.reader.root_of(place.pointer.tag)
             frame.name_at, frame.begin_at = frame.name_end, frame.begin_end
             self.change_prefix(prefix)

@@ -362,7 +362,9 @@ class BodyParams:
             value = self._gathering.value(None, member.value)
             if isinstance(value, bytes):
                 value = self._json(value)
-        name = self._name(cls, member.name, is_told=member.is_told)
+        above = member.prefix
+        is_told = member.is_told or (above is not None and above.is_secret)
+        name = self._name(cls, member.name, is_told=is_told)
         if (
             cls is not None
             or isinstance(value, Redacted | tuple)
@@ -370,7 +372,8 @@ class BodyParams:
         ):
             self._has_withheld = True
         if member.prefix is not None:
-            name = (self._prefix(member.prefix), *_parts(name))
+            hole = self._prefix(member.prefix, is_told=member.is_told)
+            name = (hole, *_parts(name))
         self._gathering.add("json", name, value)
 
     def _json(self, text: bytes) -> Value:
@@ -379,22 +382,22 @@ class BodyParams:
 
         return Spilled(len(text), self._spilling.spill(text))
 
-    def _prefix(self, prefix: Prefix) -> Hole:
+    def _prefix(self, prefix: Prefix, *, is_told: bool = False) -> Hole:
         hole = self._prefixes.get(prefix)
         if hole is None:
-            hole = self._prefixes[prefix] = self._new_prefix(prefix)
+            hole = self._prefixes[prefix] = self._new_prefix(prefix, is_told=is_told)
 
         return hole
 
-    def _new_prefix(self, prefix: Prefix) -> Hole:
+    def _new_prefix(self, prefix: Prefix, *, is_told: bool) -> Hole:
         if prefix.len > self._spilling.room:
             self._spilling.note_cut(prefix.len)
             return Hole(prefix.len, OPAQUE)
         text = prefix.text()
-        # Indices stand below a secret name as they do below another one. Whether any
-        # other key does, a sibling may have said.
+        # Indices stand below a secret name as they do below another one. What a sibling
+        # says of one member behind a prefix, it says of all.
         cls = None if _ONLY_INDICES.fullmatch(text) else TOKEN
-        name = self._redactor.name(cls, text, is_told=cls is not None)
+        name = self._gathering.name(cls, text, is_told=is_told and cls is not None)
         if isinstance(name, tuple):
             return Hole(prefix.len, OPAQUE)
 

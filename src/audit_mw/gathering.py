@@ -14,7 +14,7 @@
 #
 # (Longer than 250 lines, since what is withheld and what fits are decided together.)
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import itemgetter
 
@@ -26,6 +26,7 @@ from audit_mw.policy.redaction import Redactor
 from audit_mw.policy.siblings import CutJson, Siblings, class_in_link
 from audit_mw.spilling import RestOfParams, Spilling
 from audit_mw.wire.head import Pair
+from audit_mw.wire.json import unescape_part
 
 __all__ = ["Gathering", "Held", "params_room"]
 
@@ -178,7 +179,15 @@ class Gathering:
 
     def name(self, cls: str | None, name: bytes, *, is_told: bool = False) -> Text:
         """Return a name as it may be kept, as `Redactor.name` does."""
-        return self.keep(name, self._redactor.name(cls, name, is_told=is_told))
+        shown = self._redactor.name(cls, name, is_told=is_told)
+        if isinstance(shown, tuple) and name[:1] == b"/" and b"~" in name:
+            # The application has its keys otherwise than a pointer spells them.
+            for hidden in _hidden(name, shown):
+                for part in hidden.split(b"/"):
+                    if b"~" in part:
+                        self.remember(unescape_part(part))
+
+        return self.keep(name, shown)
 
     def text(self, text: bytes) -> Text:
         """Return any other text as it may be kept."""
@@ -192,12 +201,8 @@ class Gathering:
         return shown
 
     def _remember_parts(self, text: bytes, shown: tuple[bytes | Hole, ...]) -> None:
-        at = 0
-        for part in shown:
-            length = part.len if isinstance(part, Hole) else len(part)
-            if isinstance(part, Hole):
-                self.remember(text[at : at + length])
-            at += length
+        for hidden in _hidden(text, shown):
+            self.remember(hidden)
         # Where a secret was taken to go to the end, it may have been shorter.
         # Who sends more of them than are remembered must not have all looked for.
         for secret in islice(self._redactor.secrets(text), 4 * _SECRETS):
@@ -387,3 +392,13 @@ def _code_bland(source: str, pair: Pair) -> bytes:
         return b'["%b","%b",null]' % (source.encode(), pair.name)
 
     return b'["%b","%b","%b"]' % (source.encode(), pair.name, pair.value)
+
+
+def _hidden(text: bytes, shown: tuple[bytes | Hole, ...]) -> Iterator[bytes]:
+    """Yield what stands in a text where `shown` has holes."""
+    at = 0
+    for part in shown:
+        length = part.len if isinstance(part, Hole) else len(part)
+        if isinstance(part, Hole):
+            yield text[at : at + length]
+        at += length

@@ -436,7 +436,8 @@ class _Scan:
             self._tell(pointer, name, begin, b"{}" if is_object else b"[]")
         if len(name) > SHARED:
             # As in `flatten`: what is below has names of its own, behind the prefix.
-            prefix, name, begin = Prefix(prefix, name), b"", b""
+            is_secret = pointer.tag is not None
+            prefix, name, begin = Prefix(prefix, name, is_secret=is_secret), b"", b""
             pointer = self._known.pointers.root(pointer.tag)
             self._change_prefix(prefix)
         frame = _Frame(pointer, prefix, name, begin, is_object=is_object)

@@ -22,6 +22,7 @@ __all__ = ["Below", "is_mere_key"]
 # The segments of a JSON pointer, or of user[name][0], also where that is coded once
 # more; and the parts of user.name.
 _BETWEEN_SEGMENTS = re.compile(rb"[/\[\]]|%(?:25){0,8}+(?:5[BbDd]|2[Ff])")
+_BETWEEN_KEYS = re.compile(rb"/")  # of a JSON pointer
 _BETWEEN_PARTS = re.compile(rb"[.:{}]|%(?:25){0,8}+(?:2[Ee]|3[Aa]|7[BbDd])")
 _MERE = rb"(?:[A-Za-z_$~-]{1,32}+[0-9]{0,2}+|[0-9]{1,5}+)"
 _KEY = re.compile(_MERE)  # a mere one
@@ -58,6 +59,12 @@ class Below:
             is_told: it is a JSON pointer, of which a sibling said the class: all is
                 below that, also what is the name of a secret itself.
         """
+        if is_told:
+            # The key of an object may have brackets in it, and is one all the same.
+            for start, end in _apart(_BETWEEN_KEYS, name, 0, len(name)):
+                if _KEY.fullmatch(name, start, end) is None:
+                    yield Span(start, end, cls or OPAQUE)
+            return
         if _ONLY_MERE.fullmatch(name):
             return
         # A JSON pointer without such a name: others said so, and all is below it.
@@ -65,7 +72,7 @@ class Below:
         is_pointer = name[:1] == b"/"
         is_one = is_pointer and name.count(b"/") == 1
         classify = self._classify if is_one else self._classify.of_text
-        is_below = is_told or (is_pointer and classify(name) is None)
+        is_below = is_pointer and classify(name) is None
         if is_one and not is_below and _ONE_PART.fullmatch(name):
             return
         look = _Look(self._classify, name, is_pointer=is_pointer)

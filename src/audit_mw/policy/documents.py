@@ -52,6 +52,7 @@ def retag(
     pairs = _Pairs(classify)
     keys = _Keys(classify, has_indices=has_indices)
     of_siblings = bool(variables or logins or kinds)
+    places = _Places(variables, logins, kinds)
     for member in _apart(found, pairs, whole=not of_siblings):
         if isinstance(member, Items):
             tag = member.tag or keys.class_of(member.above)
@@ -59,14 +60,8 @@ def retag(
             continue
         told = pairs.class_of(member)
         tag = member.tag or told or keys.class_of(member.name)
-        if told is None and variables and _VARIABLES in member.name:
-            told = variables.get(
-                member.name.partition(_VARIABLES)[2].partition(b"/")[0]
-            )
-        if told is None and logins and (item := _ITEM.match(member.name)):
-            told = PASSWORD if (member.prefix, item[1]) in logins else None
-        if told is None and kinds:
-            told = TOKEN if _is_below(member, kinds) else None
+        if told is None and of_siblings:
+            told = places.class_of(member.prefix, member.name)
         if told is not None:
             yield member._replace(tag=tag or told, is_told=True)
         else:
@@ -104,14 +99,74 @@ def _secret_kinds(
     }
 
 
-def _is_below(member: Member[str], all_of: set[tuple[Prefix | None, bytes]]) -> bool:
-    above = member.name
-    while above:
-        above = above.rpartition(b"/")[0]
-        if (member.prefix, above) in all_of:
-            return True
+class _Places:
+    """
+    Where siblings said that all below is a secret, also behind shared prefixes.
 
-    return False
+    Args:
+        variables: of GraphQL, with their classes.
+        logins: arrays, of which the items are what a login takes.
+        kinds: objects.
+    """
+
+    def __init__(
+        self,
+        variables: dict[bytes, str],
+        logins: set[tuple[Prefix | None, bytes]],
+        kinds: set[tuple[Prefix | None, bytes]],
+    ) -> None:
+        self._variables = variables
+        self._logins = logins
+        self._kinds = kinds
+        self._behind: dict[Prefix, str | None] = {}
+        # Siblings come one after the other: what is above the last one.
+        self._last: tuple[Prefix | None, bytes, str | None] = None, b"", None
+
+    def class_of(self, prefix: Prefix | None, name: bytes) -> str | None:
+        """Return the class of what has this prefix and name."""
+        return self._of_prefix(prefix) or self._of_one(prefix, name)
+
+    def _of_prefix(self, prefix: Prefix | None) -> str | None:
+        new = []
+        while prefix is not None and prefix not in self._behind:
+            new.append(prefix)
+            prefix = prefix.above
+        cls = None if prefix is None else self._behind[prefix]
+        for each in reversed(new):
+            cls = self._behind[each] = cls or self._of_one(each.above, each.part)
+
+        return cls
+
+    def _of_one(self, prefix: Prefix | None, name: bytes) -> str | None:
+        before = b"" if prefix is None else prefix.part[-len(_VARIABLES) + 1 :]
+        if self._variables and _VARIABLES in before + name:
+            variable = (before + name).partition(_VARIABLES)[2].partition(b"/")[0]
+            if variable in self._variables:
+                return self._variables[variable]
+        if not (self._logins or self._kinds):
+            return None
+        above, _, key = name.rpartition(b"/")
+        if self._last[0] is not prefix or self._last[1] != above:
+            self._last = prefix, above, self._of_above(prefix, above)
+
+        return self._last[2] or self._of_key(prefix, above, key)
+
+    def _of_above(self, prefix: Prefix | None, name: bytes) -> str | None:
+        while name:
+            name, _, key = name.rpartition(b"/")
+            if (cls := self._of_key(prefix, name, key)) is not None:
+                return cls
+
+        return None
+
+    def _of_key(self, prefix: Prefix | None, above: bytes, key: bytes) -> str | None:
+        if prefix is not None and not above:  # the prefix ends with what is asked for
+            above = prefix.part
+            prefix = prefix.above
+        if key.isdigit() and (prefix, above) in self._logins:
+            return PASSWORD
+
+        return TOKEN if (prefix, above) in self._kinds else None
 
 
 def _apart(found: Iterable[Piece], pairs: "_Pairs", *, whole: bool) -> Iterator[Piece]:
@@ -191,6 +246,8 @@ class _Pairs:
         self._prefix: Prefix | None = None
         self._array = b""
         self._cls: str | None = None
+        self._asked: Prefix | None = None  # the last other prefix, and what was found
+        self._answer = False
 
     def class_of(self, member: Member[str]) -> str | None:
         if self._cls is not None and not self._follows(member):
@@ -205,21 +262,38 @@ class _Pairs:
                     item[1] + b"/",
                     cls,
                 )
+                self._asked = member.prefix
 
         return found
 
     def passes(self, items: Items[str]) -> bool:
         """Tell whether nothing says what these items are."""
         if self._cls is not None:
-            name = items.above + b"/"
-            if items.prefix is self._prefix and name.startswith(self._array):
+            if self._is_behind(items.prefix, items.above + b"/"):
                 return False
             self._cls = None
 
         return True
 
     def _follows(self, member: Member[str]) -> bool:
-        return member.prefix is self._prefix and member.name.startswith(self._array)
+        return self._is_behind(member.prefix, member.name)
+
+    def _is_behind(self, prefix: Prefix | None, name: bytes) -> bool:
+        if prefix is self._prefix:
+            return name.startswith(self._array)
+        # Thousands of members may stand behind a thousand prefixes.
+        if prefix is not self._asked:
+            self._asked, self._answer = prefix, self._has_behind(prefix)
+
+        return self._answer
+
+    def _has_behind(self, prefix: Prefix | None) -> bool:
+        name = b""
+        while prefix is not None and prefix is not self._prefix:
+            name = prefix.part
+            prefix = prefix.above
+
+        return prefix is self._prefix and name.startswith(self._array)
 
 
 def _secret_variables(

@@ -35,6 +35,7 @@ __all__ = [
     "key_word",
     "names_sibling",
     "unescape",
+    "unescape_part",
 ]
 
 Tag = TypeVar("Tag")
@@ -78,12 +79,15 @@ _NAMED = set(
 class Prefix:
     """The first part of a pointer, shared by all members below it."""
 
-    __slots__ = ("above", "hash", "len", "part")
+    __slots__ = ("above", "hash", "is_secret", "len", "part")
 
     hash: "hashlib._Hash"
 
-    def __init__(self, above: "Prefix | None", part: bytes) -> None:
+    def __init__(
+        self, above: "Prefix | None", part: bytes, *, is_secret: bool = False
+    ) -> None:
         self.above: Prefix | None = above
+        self.is_secret = is_secret  # a key in it says that all below it is
         self.part = part
         self.hash = hashlib.sha256() if above is None else above.hash.copy()
         self.hash.update(part)
@@ -214,7 +218,7 @@ class _Frame(Generic[Tag]):
         self, prefix: Prefix | None, name: bytes, tag: Tag | None, *, is_object: bool
     ) -> None:
         if len(name) > SHARED:
-            prefix, name = Prefix(prefix, name), b""
+            prefix, name = Prefix(prefix, name, is_secret=tag is not None), b""
         self.prefix = prefix
         self.name = name
         self.tag = tag
@@ -407,6 +411,11 @@ def names_sibling(key: bytes) -> bool:
 def escape(key: bytes) -> bytes:
     """Return a key as it stands in a pointer."""
     return key.replace(b"~", b"~0").replace(b"/", b"~1")  # RFC 6901 3
+
+
+def unescape_part(part: bytes) -> bytes:
+    """Return a part of a pointer as the key that it is of."""
+    return part.replace(b"~1", b"/").replace(b"~0", b"~")  # RFC 6901 4
 
 
 _ESCAPE = re.compile(
