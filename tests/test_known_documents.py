@@ -306,6 +306,8 @@ def test_large(sent: bytes, options: dict[str, object]) -> None:
         b'{"pin":{"name":"%b"}}',
         b'{"d":"%b","kty":"RSA"}',
         b'{"params":["alice","%b"],"method":"login"}',
+        b'{"params":["alice","%b"],"method":"user.signIn"}',
+        b'{"method":"log_in","params":["alice","%b"]}',
         b'{"data":{"a":"%b"},"kind":"Secret"}',
         b'{"variables":{"p":"%b"},"query":"login(password: $p)"}',
         b'{"a":"my password is %b","name":"token"}',

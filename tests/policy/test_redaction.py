@@ -437,7 +437,17 @@ def test_files(name: str, secret: bool) -> None:
             (b, True)
             for b in (b"%70assword=x", b"user:\n  api_key: x", b"4111111111111111")
         ),
+        *(
+            (b, True)
+            for b in (
+                b'{"method":"login","params":["alice","hunter2x"]}\n{"a":1}',
+                b'x{"method": "user.logIn", "params": ["alice", "hunter2x"]}',
+                b"{'kty':'oct','k':'GawgguFyGrWKav7AX4VKUg'}",
+                b'{"api": {"key": "A1-abcdefg9"}}\n{}',
+            )
+        ),
         *((b, False) for b in (b"hello world", b"<a>spinning</a>", b"", b"author: me")),
+        *((b, False) for b in (b'{"a":1}\n{"b":"red"}', b'say "hello" to {them}')),
     ],
 )
 def test_names_secret(body: bytes, secret: bool) -> None:

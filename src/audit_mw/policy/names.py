@@ -11,6 +11,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from unicodedata import combining, normalize
 
 from audit_mw.policy.words import (
@@ -309,7 +310,10 @@ def names_session(name: bytes) -> bool:
 
 def logs_in(name: bytes) -> bool:
     """Tell whether a method of this name takes a password, by place."""
-    return not LOGINS.isdisjoint(_words(_decode(name)))
+    words = _words(_decode(name))
+    both = map("".join, pairwise(words))  # signIn, log_in
+
+    return not LOGINS.isdisjoint(words) or not LOGINS.isdisjoint(both)
 
 
 def says_of_it(name: bytes) -> bool:

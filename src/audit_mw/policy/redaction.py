@@ -16,6 +16,7 @@
 # (Longer than 250 lines, since it is the one door to all that finds secrets.)
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 
 from audit_mw.config import Config
 from audit_mw.event import Hole, Redacted, Text
@@ -221,7 +222,17 @@ class Redactor:
             return True
 
         # XML-RPC and the like: what is given to a login has no name.
-        return b"<" in text and any(map(logs_in, words))
+        if b"<" in text and any(map(logs_in, words)):
+            return True
+        # What was to be JSON, or is several documents: what members say of each other.
+        quoted = _QUOTED.findall(text)
+        return (
+            b"kty" in quoted
+            or any(map(logs_in, set(quoted)))
+            or any(
+                self.classify.of_text(b"%b.%b" % pair) for pair in set(pairwise(quoted))
+            )
+        )
 
     def forget(self, name: bytes) -> None:
         """Remember a name no more: it is withheld."""
@@ -380,6 +391,7 @@ _SECRET_FILE = re.compile(
 # Up to the last of these marks: what is quoted may have one in it.
 _INPUT_VALUE = re.compile(rb"input_value=(.*), input_type=\w+\]|input_value=(.*)")
 _ANY_WORD = re.compile(rb"[\w\x80-\xff.-]{2,}")
+_QUOTED = re.compile(rb"""["']([\w$.-]{2,40}+)["']""")
 
 
 def _apart(spans: Iterable[Span]) -> Iterator[Span]:
