@@ -30,7 +30,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _one_day() -> None:
-    """Let no test see a day end by chance: what it writes is in one segment."""
+    """Let no test of less than a minute see a day end: it writes to one segment."""
     left = _DAY - time.time() % _DAY
     if left < _MINUTE:
         time.sleep(left + 0.1)

@@ -15,7 +15,7 @@ _WINDOW = 8  # bytes of a secret that are a leak even without the rest
 # What we draw: event ids, the ends of instances, checks. By chance they have a canary's.
 _DRAWN = re.compile(
     rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-    rb"|(?<=:)[0-9a-f]{8}(?=\t)|(?<=\t)[0-9a-f]{16}(?=\n)"
+    rb"|:[0-9]+:[0-9a-f]{8}(?=\t)|(?<=\t)[0-9a-f]{16}(?=\n)"
 )
 _ZEROS = bytes(256)  # no secret, however spelt, has as many in a row
 

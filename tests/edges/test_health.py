@@ -44,7 +44,7 @@ def of(trail: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_other_trails(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let trails of other tests, not collected yet, be none of this process."""
     monkeypatch.setattr(writer, "_writers", WeakSet())
 
