@@ -88,9 +88,13 @@ def test_prefixes(prefix: str) -> None:
         ),
         pytest.param("Bearer abcdefgh", "Bearer <token>", id="Bearer"),
         pytest.param("BEARER abcdefgh", "BEARER <token>", id="BEARER"),
+        pytest.param("bEaReR abcdefgh", "bEaReR <token>", id="Bearer in any case"),
         pytest.param("Bearer of news", "Bearer of news", id="a bearer"),
         pytest.param("Basic YTpi, x", "Basic YTpi, x", id="too short for Basic"),
         pytest.param("Basic YWxpY2U6cHc=", "Basic <password>", id="Basic"),
+        pytest.param("BASIC YWxpY2U6cHc=", "BASIC <password>", id="BASIC"),
+        pytest.param("bASic YWxpY2U6cHc=", "bASic <password>", id="Basic in any case"),
+        pytest.param("BASIC TRAINING 2026", "BASIC TRAINING 2026", id="BASIC WORDS"),
         pytest.param("basic training 2026", "basic training 2026", id="basic words"),
         pytest.param("Basic Training", "Basic Training", id="a title"),
         *(

@@ -34,7 +34,8 @@ class Shape(NamedTuple):
 
     What else is told of it only saves work: how far behind the start of a match the
     needle stands; that it stands in a long run; an alphabet, where a match begins with
-    a run of it; and what a match has in it that is searched for at less cost.
+    a run of it; and what a match has in it that is searched for at less cost. A needle
+    in any case is written in lower case.
     """
 
     needle: bytes
@@ -44,6 +45,7 @@ class Shape(NamedTuple):
     is_in_run: bool = False
     alphabet: Alphabet | None = None
     sign: re.Pattern[bytes] | None = None
+    is_any_case: bool = False
 
 
 class Span(NamedTuple):
@@ -144,23 +146,23 @@ _SHAPES = (
         )
         for start in (b"eyJ", b"eyAi", b"ewog", b"ew0K")
     ),
-    *(
-        Shape(
-            needle,
-            re.compile(rb"(?i:\bbearer)[ ,.:=]++(?P<secret>[A-Za-z0-9_.~+/=-]{8,}+)"),
-            TOKEN,
-            ahead=1,
-        )
-        for needle in (b"earer", b"EARER")
+    # RFC 9110 11.1: the name of a scheme is written in any case.
+    Shape(
+        b"bearer",
+        re.compile(rb"(?i:\bbearer)[ ,.:=]++(?P<secret>[A-Za-z0-9_.~+/=-]{8,}+)"),
+        TOKEN,
+        ahead=0,
+        is_any_case=True,
     ),
     Shape(
-        b"asic ",  # but no words, as in "basic training"
+        b"basic ",  # but no words, as in "basic training"
         re.compile(
-            rb"\b[Bb]asic +(?![A-Za-z]?[a-z]++(?![A-Za-z0-9+/=]))"
+            rb"(?i:\bbasic) +(?!(?:[A-Za-z]?[a-z]++|[A-Z]++)(?![A-Za-z0-9+/=]))"
             rb"(?P<secret>[A-Za-z0-9+/]{6,}+=*+)(?![A-Za-z])"
         ),
         PASSWORD,
-        ahead=1,
+        ahead=0,
+        is_any_case=True,
     ),
     *(
         # Passwords as databases hold them: guesses can be tested on these.
@@ -287,7 +289,21 @@ for _at, _shape in enumerate(_OF_PREFIXES):
 # In a text without a long run stand no shapes but these. In a long one it costs less to
 # look for one needle after the other.
 _HAS_LOOSE = re.compile(
-    _any_of(shape.needle.decode() for shape in _SHAPES if not shape.is_in_run)
+    b"|".join(
+        (
+            _any_of(
+                shape.needle.decode()
+                for shape in _SHAPES
+                if not (shape.is_in_run or shape.is_any_case)
+            ),
+            *(
+                b"%c(?i:%s)" % (first, shape.needle[1:])
+                for shape in _SHAPES
+                if shape.is_any_case
+                for first in shape.needle[:1] + shape.needle[:1].upper()
+            ),
+        )
+    )
 )
 _SHORT = 256
 
@@ -329,8 +345,10 @@ def _possible(text: bytes) -> Iterator[Shape]:
     runs = b"\n".join([text[start:end] for start, end in _RUNS.runs(text)])
     if not runs and len(text) < _SHORT and _HAS_LOOSE.search(text) is None:
         return
+    lower = text.lower()
     for shape in _SHAPES:
-        if shape.needle in (runs if shape.is_in_run else text):
+        where = runs if shape.is_in_run else lower if shape.is_any_case else text
+        if shape.needle in where:
             yield shape
     for at in sorted(_prefixes(runs)) if runs else ():
         if _OF_PREFIXES[at].needle in runs:
@@ -360,13 +378,14 @@ def _matches(shape: Shape, text: bytes) -> Iterable[re.Match[bytes]]:
 
 def _at_needles(shape: Shape, text: bytes, ahead: int) -> Iterator[re.Match[bytes]]:
     # As finditer() has them, but without a look at what is between the needles.
-    at = text.find(shape.needle, ahead)
+    where = text.lower() if shape.is_any_case else text
+    at = where.find(shape.needle, ahead)
     while at >= 0:
         match = shape.pattern.match(text, at - ahead)
         if match is not None:
             yield match
         after = match.end() + ahead if match is not None else at + 1
-        at = text.find(shape.needle, after)
+        at = where.find(shape.needle, after)
 
 
 def _secret(match: re.Match[bytes]) -> tuple[int, int]:
