@@ -12,6 +12,7 @@ QUICK = -m "not long and not torture" --ignore=tests/compat
 # The tests wait for disks and for processes: three workers keep two cores at work.
 CORES := $(shell nproc 2>/dev/null || echo 2)
 EFFORT ?= 1
+ROUNDS ?= 8
 WORKERS ?= $(shell expr $(CORES) \* 3 / 2)
 # What passed leaves no files: else gigabytes would be written to the disk.
 PYTEST = -n $(WORKERS) -q -o tmp_path_retention_policy=failed
@@ -41,8 +42,18 @@ test-long: $(READY)     ## fuzzing and load at length
 test-slow: $(READY)     ## the long forms of what measures, and of hostile requests
 	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST) -m long $(SLOW)
 
+# Elsewhere the same is drawn each time: what fails there tells of the change.
+.PHONY: explore
+explore: export EXPLORE = 1
+explore: $(READY)       ## what is drawn at random, drawn anew ROUNDS times
+	for round in $$(seq $(ROUNDS)); do \
+	  $(MODE) $(BIN)/pytest $(PYTEST) -m "hypothesis and not long" --ignore=tests/compat \
+	    $(TESTS) || exit 1; \
+	done
+
 # What takes too long for each change: two hours or so.
-nightly: test-peers test-load test-slow torture
+nightly: export EXPLORE = 1
+nightly: test-peers test-load test-slow torture explore
 	$(MAKE) --no-print-directory test-long EFFORT=8
 
 # Every server, proxy and framework. Needs gcc, and Debian's nginx-light, haproxy,

@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.chance import seed_of
 from tests.torture.app import witnessed
 from tests.torture.judge import complaints, orphans, recover, verify
 from tests.torture.load import Load, ask
@@ -230,9 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run rounds until so many processes are killed; return an exit code."""
     parser = argparse.ArgumentParser(prog="tests.torture.kills")
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument(
-        "--seed", type=int, default=random.SystemRandom().getrandbits(30)
-    )
+    parser.add_argument("--seed", type=int, default=seed_of("TORTURE_SEED"))
     options = parser.parse_args(arguments)
     print(f"kills: --count {options.count} --seed {options.seed}", flush=True)
     bad = 0

@@ -5,12 +5,13 @@
 # comes from the seed, but instants never come twice: run it again to see it again.
 import argparse
 import os
-import random
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests.chance import seed_of
 
 __all__ = ["main"]
 
@@ -33,9 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run all parts; return an exit code."""
     parser = argparse.ArgumentParser(prog="tests.torture.run")
     parser.add_argument("--kills", type=int, default=2000)
-    parser.add_argument(
-        "--seed", type=int, default=random.SystemRandom().getrandbits(30)
-    )
+    parser.add_argument("--seed", type=int, default=seed_of("TORTURE_SEED"))
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args(arguments)
     print(f"torture: --seed {given.seed}", flush=True)

@@ -10,13 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from tests.chance import seed_of
 from tests.torture.disk_client import Load, loaded
 from tests.torture.disk_judge import assert_whole, find
 from tests.torture.disk_mounts import needs, tmpfs
 from tests.torture.disk_serving import Server, awaited, serving
 
 pytestmark = needs("mount")
-SEED = int(os.environ.get("TORTURE_SEED") or random.SystemRandom().getrandbits(30))
+SEED = seed_of("TORTURE_SEED")
 NEVER = "0,0,0"  # min_free with which only the disk itself says that it is full
 SMALL = 128  # slots of a journal that fits on the disk
 

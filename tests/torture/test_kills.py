@@ -1,12 +1,11 @@
 # kill -9 at random instants: a few here, 2,000 of them in `make torture`.
-import os
-import random
 from pathlib import Path
 
 import pytest
+from tests.chance import seed_of
 from tests.torture.kills import Round, run_round
 
-SEED = int(os.environ.get("TORTURE_SEED") or random.SystemRandom().getrandbits(30))
+SEED = seed_of("TORTURE_SEED")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.processes import descriptors, resident
+from tests.chance import seed_of
 from tests.compat.load.client import Client
 from tests.compat.load.flat import MIB, Sample, growth, unflat
 from tests.compat.load.judge import await_records, complaints
@@ -37,7 +38,7 @@ class Soaked:
         self.loaded = loaded
         self.samples: dict[int, list[Sample]] = {}
         self._until = time.monotonic() + seconds
-        chance = random.Random()
+        chance = random.Random(seed_of("LOAD_SEED"))
         batches = self._batches(plan(_ENDLESS, loaded.server.left_out, chance))
         # The first third is as fast as it goes: it is to fill all that has a bound.
         fast, pause = time.monotonic() + seconds / 3, _PER_SECOND / _CONNECTIONS

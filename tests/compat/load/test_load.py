@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from tests.chance import seed_of
 from tests.compat.load.client import Client
 from tests.compat.load.judge import await_records, complaints
 from tests.compat.load.mix import plan
@@ -22,9 +23,9 @@ _SIZES = [
 @pytest.mark.parametrize("name", SERVERS)
 def test_mixed_load(name: str, count: int, tmp_path: Path) -> None:
     """Every request has its one record, which holds what it sent, and how it ended."""
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    drawn = seed_of("LOAD_SEED")
+    print(f"LOAD_SEED={drawn}")
+    chance = random.Random(drawn)
     with loading(name, tmp_path) as loaded:
         batches = plan(count, loaded.server.left_out, chance)
         client = Client(loaded.running.port, batches, chance)
