@@ -316,7 +316,8 @@ def test_codings(document: bytes, coding: str) -> None:
     """
     text = document.decode("utf-8", "surrogatepass")
     wide = text.encode(coding, "surrogatepass")
-    assume(_as_readers_decode(wide) == text)
+    # A NUL for the second character, and a document is taken for UTF-16 itself.
+    assume(_as_readers_decode(document) == _as_readers_decode(wide) == text)
 
     assert rows(document) == rows(wide)
 
