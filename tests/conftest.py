@@ -4,13 +4,15 @@ import tests.forking  # noqa: F401 - first, as it says
 # isort: split
 import time
 from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
 from weakref import WeakSet
 
 import pytest
 from hypothesis import HealthCheck, settings
 from tests.chance import EXPLORES
 
-from audit_mw import auditor
+from audit_mw import auditor, cli
 
 # A machine that is busy must fail no property test: none has a clock.
 settings.register_profile(
@@ -20,6 +22,10 @@ settings.register_profile(
     derandomize=not EXPLORES,
 )
 settings.load_profile("ours")
+# Draws are also of what stands in the modules that are imported. Those that a command
+# imports when it is typed would make them depend on which tests ran before.
+for _module in iter_modules(cli.__path__, f"{cli.__name__}."):
+    import_module(_module.name)
 
 _DAY, _MINUTE = 86_400, 60
 # Where processes are counted, killed or crowded, they have what a user has.
