@@ -238,6 +238,17 @@ def _numbers() -> Make:
     )
 
 
+def _secrets_at_all_depths(level: bytes) -> Make:
+    # Each level has a name too long to stand in each that is below: 500 bytes.
+    before, after = level.replace(b"%b", b"k" * 480, 1).split(b"%b")
+
+    return lambda size: _json(_nest(before, after, min(size // 500, 490)))
+
+
+def _nest(before: bytes, after: bytes, depth: int) -> bytes:
+    return before * depth + b"1" + after * depth
+
+
 HOSTILE: dict[str, Make] = {
     "form: &": _form_of(b"&"),
     "form: a&": _form_of(b"a&"),
@@ -279,6 +290,8 @@ HOSTILE: dict[str, Make] = {
     "json: secret keys": _json_with(b'"pin%d":1'),
     "json: long pointers": _long_pointers,
     "json: deep pointers": _deep_pointers,
+    "json: secrets at all depths": _secrets_at_all_depths(b'{"pin":{"x":1,"%b":%b}}'),
+    "json: secrets from below": _secrets_at_all_depths(b'{"pin":{"%b":%b,"x":1}}'),
     "json: names and values": _named_values,
     "json: escapes": _json_value(b"\\u0000"),
     "json: escaped strings": _array_of(b'"\\u0000"'),

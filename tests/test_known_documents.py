@@ -435,6 +435,26 @@ def test_prefixes_of_no_secret_are_kept() -> None:
     assert any(b"shop.example" in spill.value for spill in outcome.spills)
 
 
+@pytest.mark.parametrize("level", ['{"x":1,"%s":', '{"%s":'])
+def test_prefixes_of_secrets_in_each_other(level: str) -> None:
+    """
+    Beyond what is looked at, prefixes are withheld unread, and their keys not quoted.
+    """
+    keys = [f"A1-{at:03d}-{'k' * 1000}" for at in range(30)]
+    opened = "".join(level % key for key in keys)
+    closed = '},"x":1' * 30 if "x" not in level else "}" * 30
+    document = f'{{"password":{opened}1{closed}}}'.encode()
+    roads = Roads({})
+    roads.check(document)
+    outcome = roads.take(document, None)
+
+    assert b"A1-" not in outcome.column
+    assert b"A1-" not in repr(outcome.spills).encode()
+    assert outcome.cut["count"] in (7, 18)
+    for key in keys:
+        assert any(key.encode() in secret for secret in outcome.secrets)
+
+
 def test_secrets_of_many_keys_are_not_remembered() -> None:
     """Nor if more was new in the document than is remembered."""
     secret = b"A1-" + new_word().encode()

@@ -58,6 +58,7 @@ _CLEAN, _CLEAN_BYTES = 1024, 512  # pointers that are remembered
 _SEEN, _SEEN_BYTES = 1024, 256  # pieces of a form that are remembered
 _TINY = 2  # bytes of a name: there are too few of these to fill a memory
 _SHORT = 64  # bytes that no value of the fast road has
+_PREFIX_ROOM = 1 << 18  # bytes of prefixes that are looked at and withheld
 
 
 class BodyParams:
@@ -87,6 +88,8 @@ class BodyParams:
         self._media_type = media_type
         self._documents = documents
         self._prefixes: dict[Prefix, Hole] = {}
+        self._prefix_room = _PREFIX_ROOM
+        self._unread: set[Prefix] = set()
         self._clean: set[bytes] = set()  # pointers that hold no secret
         self._seen: dict[bytes, tuple[bytes, int]] = {}  # pieces, coded and how many
         # Names that one document asked for; `_classify` is what gives their classes
@@ -393,15 +396,30 @@ class BodyParams:
         if prefix.len > self._spilling.room:
             self._spilling.note_cut(prefix.len)
             return Hole(prefix.len, OPAQUE)
+        if prefix.len > self._prefix_room:
+            return self._withhold_unread(prefix)
         text = prefix.text()
         # Indices stand below a secret name as they do below another one. What a sibling
         # says of one member behind a prefix, it says of all.
         cls = None if _ONLY_INDICES.fullmatch(text) else TOKEN
         name = self._gathering.name(cls, text, is_told=is_told and cls is not None)
         if isinstance(name, tuple):
+            self._prefix_room -= prefix.len
             return Hole(prefix.len, OPAQUE)
 
         return Hole(prefix.len, sha256=self._spilling.spill(text))
+
+    def _withhold_unread(self, prefix: Prefix) -> Hole:
+        # What is kept of prefixes has a bound, and so must what is withheld: each has
+        # all of those above it, so a look at each would be the square of the document.
+        self._spilling.note_cut(prefix.len)
+        part: Prefix | None = prefix
+        while part is not None and part not in self._unread:
+            self._unread.add(part)
+            self._gathering.name(TOKEN, part.part, is_told=True)  # its keys are secrets
+            part = part.above
+
+        return Hole(prefix.len, OPAQUE)
 
     def _add_field_part(self, part: FieldPart) -> None:
         name, sent = part.name or b"", part.sent
