@@ -239,14 +239,16 @@ def _numbers() -> Make:
 
 
 def _secrets_at_all_depths(level: bytes) -> Make:
-    # Each level has a name too long to stand in each that is below: 500 bytes.
-    before, after = level.replace(b"%b", b"k" * 480, 1).split(b"%b")
+    # Each level has a name too long to stand in each that is below: 480 bytes, and more
+    # where that would be deeper than readers go.
+    def make(size: int) -> Hostile:
+        depth = min(size // 500, 490)
+        key = b"k" * (size // depth - 20)
+        before, after = level.replace(b"%b", key, 1).split(b"%b")
 
-    return lambda size: _json(_nest(before, after, min(size // 500, 490)))
+        return _json(before * depth + b"1" + after * depth)
 
-
-def _nest(before: bytes, after: bytes, depth: int) -> bytes:
-    return before * depth + b"1" + after * depth
+    return make
 
 
 HOSTILE: dict[str, Make] = {

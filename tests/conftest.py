@@ -20,6 +20,7 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=not EXPLORES,
+    print_blob=True,
 )
 settings.load_profile("ours")
 # Draws are also of what stands in the modules that are imported. Those that a command

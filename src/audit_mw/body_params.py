@@ -89,7 +89,7 @@ class BodyParams:
         self._documents = documents
         self._prefixes: dict[Prefix, Hole] = {}
         self._prefix_room = _PREFIX_ROOM
-        self._unread: set[Prefix] = set()
+        self._unread: set[Prefix] = set()  # beyond that; all their keys are secrets
         self._clean: set[bytes] = set()  # pointers that hold no secret
         self._seen: dict[bytes, tuple[bytes, int]] = {}  # pieces, coded and how many
         # Names that one document asked for; `_classify` is what gives their classes

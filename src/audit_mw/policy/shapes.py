@@ -297,7 +297,7 @@ _HAS_LOOSE = re.compile(
                 if not (shape.is_in_run or shape.is_any_case)
             ),
             *(
-                b"%c(?i:%s)" % (first, shape.needle[1:])
+                b"%c(?i:%s)" % (first, re.escape(shape.needle[1:]))
                 for shape in _SHAPES
                 if shape.is_any_case
                 for first in shape.needle[:1] + shape.needle[:1].upper()
